@@ -113,6 +113,9 @@ class Paths(Section):
 
 class Partitions(Section):
     start_day: dt.date | None = None
+
+
+class Run(Section):
     chunk_days: int = Field(ge=1, le=366)
 
 
@@ -134,6 +137,7 @@ class Settings(Section):
     thresholds: Thresholds
     paths: Paths
     partitions: Partitions
+    run: Run
     alerts: Alerts
 
     @property

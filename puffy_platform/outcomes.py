@@ -1,0 +1,126 @@
+"""Judges computed rows: the contract, the key and the table's own checks, per day, before anything is written.
+
+Pure: a frame in, a frame of outcomes out. Outcomes never hold row values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange, Inputs, Table
+
+__all__ = ["OUTCOME_SCHEMA", "blocked_days", "check_names", "evaluate"]
+
+OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
+    "table": pl.String,
+    "day": pl.Date,
+    "check": pl.String,
+    "severity": pl.String,
+    "status": pl.String,  # pass | warn | fail | skipped
+    "observed": pl.String,
+    "expected": pl.String,
+    "explanation": pl.String,
+}
+
+
+def check_names(table: Table) -> dict[str, tuple[str, str]]:
+    """Every check of a table: name -> (severity, description). `contract` and `key` belong to every table."""
+    general = {
+        "contract": ("error", "Every column has its declared type, range and nullability."),
+        "key": ("error", f"({', '.join(table.key)}) is unique."),
+    }
+    return general | {check.name: (check.severity, check.description) for check in table.checks}
+
+
+def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
+    """One outcome for every check and day of the range.
+
+    A day about which a check says nothing is `skipped`. A check that raises fails on all days with the kind of
+    its error: a broken check must not look like a passed one.
+    """
+    found = [_judge_contract(table, frame), _judge_key(table, frame)]
+    for check in table.checks:
+        try:
+            measured = check.measure(frame, inputs, settings)
+        except Exception as error:
+            measured = days.frame().collect().with_columns(
+                passed=pl.lit(False),
+                observed=pl.lit(f"the check itself failed: {type(error).__name__}"),
+                expected=pl.lit("the check runs"),
+            )
+        found.append(measured.select(pl.lit(check.name).alias("check"), "day", "passed", "observed", "expected"))
+    measured = pl.concat(found, how="vertical_relaxed")
+    declared = pl.DataFrame(
+        [(name, severity, text) for name, (severity, text) in check_names(table).items()],
+        schema=["check", "severity", "explanation"],
+        orient="row",
+    )
+    return (
+        days.frame()
+        .collect()
+        .join(declared, how="cross")
+        .join(measured, on=["check", "day"], how="left")
+        .with_columns(
+            table=pl.lit(table.name),
+            status=pl.when(pl.col("passed").is_null())
+            .then(pl.lit("skipped"))
+            .when("passed")
+            .then(pl.lit("pass"))
+            .when(pl.col("severity") == "error")
+            .then(pl.lit("fail"))
+            .otherwise(pl.lit("warn")),
+        )
+        .select(OUTCOME_SCHEMA)
+        .cast(OUTCOME_SCHEMA)  # type: ignore[arg-type]
+    )
+
+
+def blocked_days(outcomes: pl.DataFrame) -> set[dt.date]:
+    """The days on which an error-severity check failed: their old rows stay."""
+    return set(outcomes.filter(pl.col("status") == "fail")["day"])
+
+
+def _judge_contract(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    from pandera.errors import SchemaErrors
+
+    days = frame.select("day").unique()
+    try:
+        table.contract.validate(frame, lazy=True)
+        broken = pl.DataFrame(schema={"day": pl.Date, "rule": pl.String})
+    except SchemaErrors as errors:
+        rules = []
+        for error in errors.schema_errors:
+            column = getattr(error.schema, "name", None) or "table"
+            mask = error.check_output
+            rule = f"{column}: {getattr(error.check, 'name', None) or error.check}"
+            if isinstance(mask, pl.LazyFrame):
+                mask = mask.collect()
+            if isinstance(mask, pl.DataFrame) and mask.height == frame.height:
+                failing = frame.select("day").filter(~mask.to_series().fill_null(True))["day"]
+            else:
+                failing = days["day"]
+            counts = failing.value_counts(name="n")
+            rules.append(counts.select("day", rule=pl.format("{} ({} rows)", pl.lit(rule), "n")))
+        broken = pl.concat(rules)
+    return _verdict("contract", days, broken, "declared types, ranges and nullability")
+
+
+def _judge_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    key = list(dict.fromkeys(("day", *table.key)))
+    repeated = frame.filter(frame.select(key).is_duplicated())["day"].value_counts(name="n")
+    broken = repeated.select("day", rule=pl.format("{} rows share a key", "n"))
+    return _verdict("key", frame.select("day").unique(), broken, f"unique ({', '.join(table.key)})")
+
+
+def _verdict(check: str, days: pl.DataFrame, broken: pl.DataFrame, expected: str) -> pl.DataFrame:
+    joined = days.join(broken.group_by("day").agg(pl.col("rule").str.join("; ")), on="day", how="left")
+    return joined.select(
+        pl.lit(check).alias("check"),
+        "day",
+        passed=pl.col("rule").is_null(),
+        observed=pl.col("rule").fill_null("as declared"),
+        expected=pl.lit(expected),
+    )

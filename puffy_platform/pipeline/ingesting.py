@@ -1,0 +1,110 @@
+"""Brings landing days into the tables that ingest writes: each file is read once, all its rows end in one place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import polars as pl
+
+from puffy_platform.ingest.accept import index, ingest
+from puffy_platform.outcomes import blocked_days, evaluate
+from puffy_platform.pipeline.landing import Landing
+from puffy_platform.pipeline.materialise import Progress, as_stored, current_days, store
+from puffy_platform.pipeline.plan import Fingerprints
+from puffy_platform.pipeline.platform import Platform
+from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
+from puffy_platform.table import DayRange, ranges
+from puffy_platform.warehouse import Ledger
+
+__all__ = ["materialise_ingest"]
+
+
+def materialise_ingest(
+    platform: Platform,
+    days: DayRange,
+    *,
+    run_id: str,
+    force: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Report]:
+    """Read the landing files of these days into the tables that ingest writes.
+
+    Rows are compared with the landing days before, whose index is made from the files first where it is not
+    current; so the tables of a day are the same whichever day is ingested first. A day on which a blocking check
+    of any of the tables fails keeps its old rows in all of them.
+    """
+    reports = {table.name: Report(table.name) for table in platform.ingested}
+    began = time.monotonic()
+    for chunk in days.chunks(platform.settings.run.chunk_days):
+        ledger = Ledger(platform.warehouse)
+        landing = platform.landing()
+        _index_days_before(platform, chunk, ledger, landing, run_id)
+        todo = set(chunk) if force else _days_to_read(platform, chunk, ledger, landing)
+        for name, report in reports.items():
+            report.days += [DayResult.untouched(ledger.of(name)[day]) for day in set(chunk) - todo]
+        for span in ranges(todo):
+            _ingest_span(platform, span, ledger, landing, reports, run_id)
+        if progress:
+            progress("ingest", chunk)
+    record_outcomes(platform, reports.values(), run_id)
+    for report in reports.values():
+        report.finish(time.monotonic() - began)
+    return reports
+
+
+def _ingest_span(
+    platform: Platform,
+    span: DayRange,
+    ledger: Ledger,
+    landing: Landing,
+    reports: dict[str, Report],
+    run_id: str,
+) -> None:
+    settings = platform.settings
+    earlier = platform.warehouse.read(platform.tables["row_index"], _days_before(platform, span)).collect()
+    frames = {
+        name: as_stored(platform.tables[name], rows)
+        for name, rows in ingest(landing.of(span), span, earlier, settings).items()
+    }
+    inputs = {name: rows.lazy() for name, rows in frames.items()}
+    outcomes = {table.name: evaluate(table, frames[table.name], inputs, span, settings) for table in platform.ingested}
+    held_back = {day for found in outcomes.values() for day in blocked_days(found)}
+    for table in platform.ingested:
+        # The index comes first in the registry and the other tables' hashes cover it.
+        prints = Fingerprints(platform, ledger, landing)
+        hashes = {day: prints.of(table, day) for day in span}
+        report = reports[table.name]
+        report.days += store(platform, ledger, table, span, frames[table.name], hashes, run_id, held_back)
+        report.add(outcomes[table.name])
+
+
+def _days_before(platform: Platform, days: DayRange) -> DayRange:
+    """The earlier landing days in which a row of these days may have come before."""
+    return DayRange(
+        days.first - dt.timedelta(days=platform.settings.ingest.late_days + 1), days.first - dt.timedelta(days=1)
+    )
+
+
+def _index_days_before(platform: Platform, days: DayRange, ledger: Ledger, landing: Landing, run_id: str) -> None:
+    table = platform.tables["row_index"]
+    prints = Fingerprints(platform, ledger, landing)
+    hashes = {
+        day: prints.of(table, day)
+        for day in _days_before(platform, days)
+        if day in landing.files or ledger.get(table.name, day)
+    }
+    for span in ranges(set(hashes) - current_days(ledger, table, hashes)):
+        rows: pl.DataFrame = index(landing.of(span), platform.settings)
+        store(platform, ledger, table, span, as_stored(table, rows), hashes, run_id)
+
+
+def _days_to_read(platform: Platform, chunk: DayRange, ledger: Ledger, landing: Landing) -> set[dt.date]:
+    """The days that are not current, and those after them whose duplicates they may decide."""
+    prints = Fingerprints(platform, ledger, landing)
+    stale: set[dt.date] = set()
+    for table in platform.ingested:
+        hashes = {day: prints.of(table, day) for day in chunk}
+        stale |= set(chunk) - current_days(ledger, table, hashes)
+    reach = dt.timedelta(days=platform.settings.ingest.late_days + 1)
+    return {day for day in chunk if any(earlier <= day <= earlier + reach for earlier in stale)}

@@ -1,0 +1,72 @@
+"""The landing folder as it is now: which files, of which landing days, with which content.
+
+Hashing every byte at every look would cost minutes on years of files, so a hash is remembered by path, size and
+modification time; losing that memory costs time only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from puffy_platform.ingest.landing import IgnoredFile, LandingFile, content_hash, find_landing_files
+from puffy_platform.table import DayRange
+
+__all__ = ["Landing"]
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The files of the landing folder by day, each with its content hash, and those that were left alone."""
+
+    files: dict[dt.date, tuple[LandingFile, ...]]
+    hashes: dict[Path, str]
+    ignored: tuple[IgnoredFile, ...]
+
+    @classmethod
+    def look(cls, folder: Path, memory: Path) -> Landing:
+        """Look at the folder (a missing one is empty); `memory` is the file of remembered hashes."""
+        found, ignored = find_landing_files(folder) if folder.is_dir() else ([], [])
+        remembered = _load(memory)
+        hashes: dict[Path, str] = {}
+        now_known: dict[str, str] = {}
+        for file in found:
+            stat = file.path.stat()
+            key = f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+            hashes[file.path] = now_known[key] = remembered.get(key) or content_hash(file.path)
+        if now_known != remembered:
+            _save(memory, now_known)
+        by_day: dict[dt.date, list[LandingFile]] = defaultdict(list)
+        for file in found:
+            by_day[file.day].append(file)
+        return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored))
+
+    @property
+    def days(self) -> DayRange | None:
+        """From the first landing day to the last, or None without files."""
+        return DayRange(min(self.files), max(self.files)) if self.files else None
+
+    def fingerprint(self, day: dt.date) -> list[tuple[str, str]]:
+        """Name and content hash of every file of the day: what the rows of that landing day depend on."""
+        return sorted((file.path.name, self.hashes[file.path]) for file in self.files.get(day, ()))
+
+    def of(self, days: DayRange) -> list[LandingFile]:
+        return [file for day in days for file in self.files.get(day, ())]
+
+
+def _load(memory: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(memory.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _save(memory: Path, hashes: dict[str, str]) -> None:
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    partial = memory.with_name(f".{memory.name}.{os.getpid()}")
+    partial.write_text(json.dumps(hashes), "utf-8")
+    partial.replace(memory)

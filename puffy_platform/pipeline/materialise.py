@@ -1,0 +1,135 @@
+"""Computes days of a derived table, checks them, writes the ones that changed, and records what they came from.
+
+The ledger is read before the inputs: should an input change in between, the recorded hash is the old one and the
+day is simply computed again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from puffy_platform.outcomes import blocked_days, evaluate
+from puffy_platform.pipeline.plan import Fingerprints
+from puffy_platform.pipeline.platform import Platform
+from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange, Inputs, Reads, Table, ranges
+from puffy_platform.warehouse import Ledger
+from puffy_platform.warehouse.ledger import Entry, content_hashes
+
+__all__ = ["Progress", "compute", "current_days", "materialise", "store"]
+
+Progress = Callable[[str, DayRange], None]
+
+
+def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
+    """The rows of `days`, with exactly the contract's columns, in storage order."""
+    assert table.transform is not None
+    return as_stored(table, table.transform(inputs, days, settings).filter(days.covers()).collect())
+
+
+def as_stored(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """Exactly the contract's columns and types, in storage order."""
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items()).sort("day", *table.sort)
+
+
+def materialise(
+    platform: Platform,
+    table: Table,
+    days: DayRange,
+    *,
+    run_id: str,
+    force: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Compute a derived table for a range of days, chunk by chunk, each in one vectorised pass and one commit.
+
+    Without `force` the days that are current are left alone. Days whose error-severity checks fail keep their
+    old rows and are reported; the others are written. Never raises for bad data: see `Report.raise_if_blocked`.
+    """
+    report, began = Report(table.name), time.monotonic()
+    for chunk in days.chunks(platform.settings.run.chunk_days):
+        ledger = Ledger(platform.warehouse)
+        landing = platform.landing()
+        prints = Fingerprints(platform, ledger, landing)
+        hashes = {day: prints.of(table, day) for day in chunk}
+        current = set() if force else current_days(ledger, table, hashes)
+        report.days += [DayResult.untouched(ledger.of(table.name)[day]) for day in current]
+        for span in ranges(set(chunk) - current):
+            start = platform.start_day(landing) or span.first
+            inputs = {read.table: _read(platform, read, span, start) for read in table.reads}
+            rows = compute(table, inputs, span, platform.settings)
+            outcomes = evaluate(table, rows, inputs, span, platform.settings)
+            report.days += store(platform, ledger, table, span, rows, hashes, run_id, blocked_days(outcomes))
+            report.add(outcomes)
+        if progress:
+            progress(table.name, chunk)
+    record_outcomes(platform, [report], run_id)
+    report.finish(time.monotonic() - began)
+    return report
+
+
+def _read(platform: Platform, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
+    window = read.window(span, platform.settings, start)
+    rows = platform.warehouse.read(platform.tables[read.table], window, read.columns)
+    return rows.filter(span.covers(read.touching)) if read.touching else rows
+
+
+def current_days(ledger: Ledger, table: Table, hashes: Mapping[dt.date, str]) -> set[dt.date]:
+    """The days whose recorded inputs hash is the one given."""
+    entries = ledger.of(table.name)
+    return {day for day, inputs_hash in hashes.items() if day in entries and entries[day].inputs_hash == inputs_hash}
+
+
+def store(
+    platform: Platform,
+    ledger: Ledger,
+    table: Table,
+    span: DayRange,
+    rows: pl.DataFrame,
+    hashes: Mapping[dt.date, str],
+    run_id: str,
+    held_back: set[dt.date] | None = None,
+) -> list[DayResult]:
+    """Write the days whose content changed, then record all that were computed; `held_back` days stay as they are."""
+    contents = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
+    money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
+    nothing = {"rows": 0, "content_hash": "", "parts": []}
+    stored_version = platform.warehouse.version(table.name)
+    good = [day for day in span if day not in (held_back or ())]
+
+    def is_changed(day: dt.date) -> bool:
+        entry = ledger.get(table.name, day)
+        if entry is None or stored_version is None or entry.version > stored_version:
+            return True
+        return bool(entry.content_hash != contents.get(day, nothing)["content_hash"])
+
+    versions: dict[dt.date, int] = {}
+    for part in ranges(day for day in good if is_changed(day)):
+        version = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
+        versions |= dict.fromkeys(part, version)
+    now = dt.datetime.now(dt.UTC)
+    entries = []
+    for day in good:
+        content = contents.get(day, nothing)
+        known = ledger.get(table.name, day)
+        entries.append(
+            Entry(
+                table=table.name,
+                day=day,
+                rows=content["rows"],
+                content_hash=content["content_hash"],
+                parts={part["part"]: part["hash"] for part in content["parts"]},
+                inputs_hash=hashes[day],
+                version=versions.get(day, known.version if known else 0),
+                money_cents=money.get(day, 0) if table.money else None,
+                run_id=run_id,
+                recorded_at=now,
+            )
+        )
+    ledger.record(entries)
+    return [DayResult(e.day, e.rows, e.money_cents, e.day in versions, recomputed=True) for e in entries]

@@ -1,0 +1,135 @@
+"""Which days of which tables are not current, and why: one mechanism for late files, corrections, settings and contracts.
+
+A day is current when the hash of everything it depends on equals the one in the ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import Enum
+
+from puffy_platform.pipeline.landing import Landing
+from puffy_platform.pipeline.platform import Platform
+from puffy_platform.table import DayRange, Reads, Table
+from puffy_platform.warehouse import Ledger
+
+__all__ = ["Fingerprints", "Plan", "Reason", "affected"]
+
+
+class Reason(Enum):
+    """Why a day must be computed."""
+
+    NEW = "never computed"
+    CHANGED = "its files, settings, definition or upstream rows changed"
+    UPSTREAM = "an upstream day will be computed and may change"
+
+
+@dataclass
+class Fingerprints:
+    """The hash of everything a day of a table depends on, from one ledger and one look at the landing folder."""
+
+    platform: Platform
+    ledger: Ledger
+    landing: Landing
+    _definitions: dict[str, str] = field(default_factory=dict)
+    _histories: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
+
+    def of(self, table: Table, day: dt.date) -> str:
+        """Stable hash over the table's definition, its settings, and the content of all days it reads."""
+        digest = hashlib.sha256(self._definition(table).encode())
+        if table.transform is None:
+            for name, content in self.landing.fingerprint(day):
+                digest.update(f"|{name}={content}".encode())
+        for read in table.reads:
+            digest.update(f"|{read.table}:".encode())
+            digest.update(self._content_read(read, day).encode())
+        return digest.hexdigest()[:24]
+
+    def _definition(self, table: Table) -> str:
+        if table.name not in self._definitions:
+            self._definitions[table.name] = table.definition_fingerprint(self.platform.settings)
+        return self._definitions[table.name]
+
+    def _content_read(self, read: Reads, day: dt.date) -> str:
+        if read.history:
+            return self._history(read.table, day)
+        contents = self.ledger.of(read.table)
+        found = []
+        for upstream_day in read.window(DayRange(day, day), self.platform.settings, day):
+            entry = contents.get(upstream_day)
+            if entry is None or not entry.rows:
+                continue
+            content = entry.parts.get(day) if read.touching else entry.content_hash
+            if content is not None:
+                found.append(f"{upstream_day}={content}")
+        return ",".join(found)
+
+    def _history(self, table: str, day: dt.date) -> str:
+        """A chained hash over all days up to this one, so that 730 days cost 730 steps and not 730 squared."""
+        if table not in self._histories:
+            days, chained, last = [], [], ""
+            for each, entry in sorted(self.ledger.of(table).items()):
+                if entry.rows:
+                    last = hashlib.sha256(f"{last}|{each}={entry.content_hash}".encode()).hexdigest()
+                    days.append(each)
+                    chained.append(last)
+            self._histories[table] = (days, chained)
+        days, chained = self._histories[table]
+        place = bisect_right(days, day)
+        return chained[place - 1] if place else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The days to compute, by table in the registry's order, each with its reason."""
+
+    days: dict[str, dict[dt.date, Reason]]
+
+    def __bool__(self) -> bool:
+        return any(self.days.values())
+
+    def hull(self, tables: list[str] | None = None) -> DayRange | None:
+        """The smallest range that holds all days of these tables."""
+        found = [day for name, days in self.days.items() if tables is None or name in tables for day in days]
+        return DayRange(min(found), max(found)) if found else None
+
+
+def affected(platform: Platform, within: DayRange, ledger: Ledger | None = None, landing: Landing | None = None) -> Plan:
+    """What is not current among the days of `within` and all days computed before.
+
+    Follows the declared reads: a landing day with new files, then the days that read it, table by table. The
+    days marked UPSTREAM are a bound: when an upstream day comes out unchanged they are left as they are.
+    """
+    ledger = ledger or Ledger(platform.warehouse)
+    landing = landing or platform.landing()
+    prints = Fingerprints(platform, ledger, landing)
+    planned: dict[str, dict[dt.date, Reason]] = {}
+    for table in platform.tables.values():
+        known = ledger.of(table.name)
+        wanted = set(within) | set(known)
+        reasons: dict[dt.date, Reason] = {}
+        may_change = _readers(platform, table, planned, DayRange(min(wanted), max(wanted))) if wanted else set()
+        for day in sorted(wanted):
+            if day not in known:
+                reasons[day] = Reason.NEW
+            elif known[day].inputs_hash != prints.of(table, day):
+                reasons[day] = Reason.CHANGED
+            elif day in may_change:
+                reasons[day] = Reason.UPSTREAM
+        planned[table.name] = reasons
+    return Plan(planned)
+
+
+def _readers(
+    platform: Platform, table: Table, planned: dict[str, dict[dt.date, Reason]], within: DayRange
+) -> set[dt.date]:
+    """The days of the table that read a planned upstream day."""
+    days: set[dt.date] = set()
+    for read in table.reads:
+        for upstream_day in planned.get(read.table, {}):
+            reading = read.read_by(DayRange(upstream_day, upstream_day), platform.settings, within.last).clip(within)
+            days.update(reading or ())
+    return days

@@ -1,0 +1,68 @@
+"""Everything a run needs, in one value: the settings, the registry of tables and the warehouse."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from puffy_platform.pipeline.landing import Landing
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange, Table
+from puffy_platform.tables import TABLES
+from puffy_platform.warehouse import Warehouse
+
+__all__ = ["Platform"]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Settings, tables and warehouse of one home. `landing_folder` overrides the one in the settings."""
+
+    settings: Settings
+    tables: Mapping[str, Table] = field(default_factory=lambda: TABLES)
+    landing_folder: Path | None = None
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse)
+
+    def landing(self) -> Landing:
+        """A fresh look at the landing folder."""
+        folder = self.landing_folder or self.settings.landing
+        return Landing.look(folder, self.settings.home / "landing_hashes.json")
+
+    @property
+    def ingested(self) -> list[Table]:
+        """The tables that ingest writes from files."""
+        return [table for table in self.tables.values() if table.transform is None]
+
+    @property
+    def derived(self) -> list[Table]:
+        """The tables computed from other tables, upstream first."""
+        return [table for table in self.tables.values() if table.transform is not None]
+
+    def start_day(self, landing: Landing) -> dt.date | None:
+        """The first day of every table: the setting, else the first landing day less the days a row may be late."""
+        if self.settings.partitions.start_day:
+            return self.settings.partitions.start_day
+        if landing.days is None:
+            return None
+        return landing.days.first - dt.timedelta(days=self.settings.ingest.late_days)
+
+    def complete_until(self, table: Table, newest_landing_day: dt.date) -> dt.date:
+        """The last day of the table that is final: no landing day still to come can be read by it."""
+        return newest_landing_day - dt.timedelta(days=self._reach(table.name))
+
+    def _reach(self, name: str) -> int:
+        """How many days after a day the raw files can still change it, by the declared reads alone."""
+        table = self.tables[name]
+        if table.transform is None:
+            return 0
+        one_day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
+        return max(
+            self._reach(read.table) + (read.window(one_day, self.settings, one_day.first).last - one_day.last).days
+            for read in table.reads
+        )

@@ -1,0 +1,95 @@
+"""What a computation did, day by day, and the log of check outcomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from puffy_platform.outcomes import OUTCOME_SCHEMA
+from puffy_platform.pipeline.platform import Platform
+from puffy_platform.warehouse.ledger import Entry
+
+__all__ = ["CHECK_RESULTS", "CheckFailed", "DayResult", "Report", "check_results", "record_outcomes"]
+
+CHECK_RESULTS = "check_results"
+
+
+class CheckFailed(RuntimeError):
+    """An error-severity check failed: those days keep their old rows. The message names table, days and checks."""
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """One day: rows and money now stored; whether it was computed, and whether its rows changed."""
+
+    day: dt.date
+    rows: int
+    money_cents: int | None
+    changed: bool
+    recomputed: bool
+
+    @classmethod
+    def untouched(cls, entry: Entry) -> DayResult:
+        return cls(entry.day, entry.rows, entry.money_cents, changed=False, recomputed=False)
+
+
+@dataclass
+class Report:
+    """The outcome of materialising days of one table."""
+
+    table: str
+    days: list[DayResult] = field(default_factory=list)
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOME_SCHEMA))
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        return sum(day.rows for day in self.days)
+
+    def add(self, outcomes: pl.DataFrame) -> None:
+        self.outcomes = pl.concat([self.outcomes, outcomes])
+
+    def finish(self, seconds: float) -> None:
+        self.days.sort(key=lambda result: result.day)
+        self.seconds = seconds
+
+    def raise_if_blocked(self) -> None:
+        """Raise CheckFailed when a day was held back by a failed error-severity check."""
+        failed = self.outcomes.filter(pl.col("status") == "fail").sort("day", "check")
+        if failed.is_empty():
+            return
+        lines = [
+            f"{row['day']} {row['check']}: observed {row['observed']}, expected {row['expected']}"
+            for row in failed.head(10).iter_rows(named=True)
+        ]
+        raise CheckFailed(
+            f"{self.table}: {failed['day'].n_unique()} day(s) keep their old rows because a check failed:\n  "
+            + "\n  ".join(lines)
+        )
+
+
+def record_outcomes(platform: Platform, reports: Iterable[Report], run_id: str) -> None:
+    """Append to the log of check outcomes; the newest of a (table, day, check) counts."""
+    outcomes = pl.concat([report.outcomes for report in reports])
+    if outcomes.height:
+        now = pl.lit(dt.datetime.now(dt.UTC)).cast(pl.Datetime("us", "UTC"))
+        stamped = outcomes.with_columns(run_id=pl.lit(run_id), recorded_at=now)
+        platform.warehouse.append(CHECK_RESULTS, stamped)
+
+
+def check_results(platform: Platform) -> pl.DataFrame:
+    """The newest outcome of every table, day and check."""
+    delta = platform.warehouse.open(CHECK_RESULTS)
+    if delta is None:
+        schema = {**OUTCOME_SCHEMA, "run_id": pl.String, "recorded_at": pl.Datetime("us", "UTC")}
+        return pl.DataFrame(schema=schema)
+    return (
+        pl.scan_delta(delta)
+        .sort("recorded_at", maintain_order=True)
+        .unique(["table", "day", "check"], keep="last", maintain_order=True)
+        .sort("day", "table", "check")
+        .collect()
+    )

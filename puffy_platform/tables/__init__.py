@@ -1,0 +1,48 @@
+"""The registry: every table, upstream first. Adding a table is adding one file and one line here."""
+
+from types import MappingProxyType
+
+from puffy_platform.table import Table
+from puffy_platform.tables import (
+    attribution,
+    channel_summary,
+    churn_features,
+    client_days,
+    cohorts,
+    conversions,
+    duplicate_events,
+    events_enriched,
+    file_drift,
+    identities,
+    identity_links,
+    purchases,
+    quarantined_events,
+    raw_events,
+    row_index,
+    sessions,
+    user_journeys,
+)
+
+__all__ = ["TABLES"]
+
+_ORDER = (
+    row_index,
+    raw_events,
+    duplicate_events,
+    quarantined_events,
+    file_drift,
+    events_enriched,
+    purchases,
+    identity_links,
+    identities,
+    sessions,
+    conversions,
+    attribution,
+    channel_summary,
+    user_journeys,
+    client_days,
+    cohorts,
+    churn_features,
+)
+
+TABLES: MappingProxyType[str, Table] = MappingProxyType({module.TABLE.name: module.TABLE for module in _ORDER})

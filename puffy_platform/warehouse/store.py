@@ -1,0 +1,150 @@
+"""One folder (or object-store URL) of Delta tables, one a `Table`, each partitioned by `day`.
+
+A range of days is replaced in one commit, so a reader sees the old rows or the new ones and nothing between.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from puffy_platform.table import DayRange, Table
+
+__all__ = ["Warehouse", "WarehouseError"]
+
+COMMIT_ATTEMPTS = 8
+
+
+class WarehouseError(RuntimeError):
+    """A Delta table could not be read or written; the message never quotes row values."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The Delta tables under `root`, a folder or an object-store URL (`storage_options` as delta-rs takes them)."""
+
+    root: str
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+
+    def uri(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def open(self, name: str) -> DeltaTable | None:
+        """The Delta table at its newest version, or None when it was never written."""
+        try:
+            return DeltaTable(self.uri(name), storage_options=dict(self.storage_options))
+        except TableNotFoundError:
+            return None
+
+    def version(self, name: str) -> int | None:
+        delta = self.open(name)
+        return None if delta is None else delta.version()
+
+    def read(self, table: Table, days: DayRange | None = None, columns: tuple[str, ...] | None = None) -> pl.LazyFrame:
+        """The rows of these days (all days when None); no rows when the table or the days do not exist yet.
+
+        Columns that older files lack come back null, so that a contract may grow.
+        """
+        delta = self.open(table.name)
+        names = list(columns or table.schema)
+        if delta is None:
+            return table.empty().lazy().select(names)
+        rows = pl.scan_delta(delta)
+        if days is not None:
+            rows = rows.filter(days.covers())
+        stored = delta.schema().fields
+        missing = [name for name in names if name not in {column.name for column in stored}]
+        return rows.with_columns(pl.lit(None, table.schema[name]).alias(name) for name in missing).select(names)
+
+    def replace(self, table: Table, days: DayRange, rows: pl.DataFrame, note: Mapping[str, str]) -> int:
+        """Replace exactly these days by `rows`, in one commit carrying `note`, and return the table's new version.
+
+        Rows outside the days are refused and the old data stays. A concurrent writer of other days does not
+        disturb; one of the same days makes this commit wait its turn and try again.
+        """
+        foreign = rows.filter(~days.covers()).height
+        if foreign:
+            raise WarehouseError(f"{table.name}: {foreign} rows lie outside {days}; nothing was written")
+        return self._commit(
+            table.name,
+            rows.select(list(table.schema)),
+            mode="overwrite",
+            predicate=f"day >= '{days.first}' AND day <= '{days.last}'",
+            partition_by=["day"],
+            note=note,
+        )
+
+    def append(self, name: str, rows: pl.DataFrame) -> int:
+        """Add rows to an unpartitioned log table; appends never conflict."""
+        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note={})
+        if version and version % 64 == 0:
+            self._compact(name)
+        return version
+
+    def _commit(
+        self,
+        name: str,
+        rows: pl.DataFrame,
+        *,
+        mode: str,
+        predicate: str | None,
+        partition_by: list[str] | None,
+        note: Mapping[str, str],
+    ) -> int:
+        from deltalake import write_deltalake
+
+        options: dict[str, object] = {"commit_properties": CommitProperties(custom_metadata=dict(note))}
+        if partition_by:
+            options["partition_by"] = partition_by
+        if predicate and self.open(name) is not None:
+            options |= {"predicate": predicate, "schema_mode": None}
+            stored = {column.name for column in self.open(name).schema().fields}  # type: ignore[union-attr]
+            if set(rows.columns) - stored:
+                self._add_columns(name, rows.clear())
+        for attempt in range(1, COMMIT_ATTEMPTS + 1):
+            try:
+                write_deltalake(
+                    self.uri(name),
+                    rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
+                    mode=mode,  # type: ignore[arg-type]
+                    storage_options=dict(self.storage_options),
+                    **options,  # type: ignore[arg-type]
+                )
+                break
+            except CommitFailedError as error:
+                if attempt == COMMIT_ATTEMPTS:
+                    raise WarehouseError(f"{name}: other writers kept winning after {attempt} attempts") from error
+                time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
+            except DeltaError as error:
+                if "already exists" in str(error) and attempt < COMMIT_ATTEMPTS:
+                    continue
+                # delta-rs quotes row values in its messages, so only the kind of error is passed on.
+                raise WarehouseError(f"{name}: Delta refused the rows ({type(error).__name__}); the old data stays") from None
+        version = self.version(name)
+        assert version is not None
+        return version
+
+    def _add_columns(self, name: str, empty: pl.DataFrame) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(
+            self.uri(name),
+            empty.to_arrow(compat_level=pl.CompatLevel.oldest()),
+            mode="append",
+            schema_mode="merge",
+            storage_options=dict(self.storage_options),
+        )
+
+    def _compact(self, name: str) -> None:
+        delta = self.open(name)
+        if delta is not None:
+            try:
+                delta.optimize.compact()
+            except CommitFailedError:
+                return  # another process compacts right now: once is enough
