@@ -73,8 +73,7 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
             .then(pl.lit("fail"))
             .otherwise(pl.lit("warn")),
         )
-        .select(OUTCOME_SCHEMA)
-        .cast(OUTCOME_SCHEMA)  # type: ignore[arg-type]
+        .select(pl.col(name).cast(dtype) for name, dtype in OUTCOME_SCHEMA.items())
     )
 
 

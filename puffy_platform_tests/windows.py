@@ -1,4 +1,4 @@
-"""Computes tables in tests the way the platform does: every input cut to the declared window, result cut to the days.
+"""Computes tables in tests as the platform does: each input cut to its declared window, rows cut to the days.
 
 No storage and no orchestrator here; expected values live in the tests.
 """
@@ -55,7 +55,7 @@ def cut_to_windows(
 def compute(
     table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None = None
 ) -> pl.DataFrame:
-    """The table's rows of `days` in one pass, with the contract's columns, in storage order, contract validated."""
+    """The table's rows of `days` in one pass, in storage order; contract and key are validated."""
     assert table.transform is not None
     found = table.transform(cut_to_windows(table, inputs, days, settings, start), days, settings)
     columns = [pl.col(name).cast(dtype) for name, dtype in table.schema.items()]

@@ -8,10 +8,9 @@ from puffy_platform.pipeline.landing import Landing
 from puffy_platform.pipeline.materialise import materialise
 from puffy_platform.pipeline.plan import Plan, Reason, affected
 from puffy_platform.pipeline.platform import Platform
-from puffy_platform.pipeline.report import CheckFailed, DayResult, Report, check_results
+from puffy_platform.pipeline.report import DayResult, Report, check_results
 
 __all__ = [
-    "CheckFailed",
     "DayResult",
     "Landing",
     "Plan",

@@ -10,7 +10,7 @@ import polars as pl
 from puffy_platform.ingest.accept import index, ingest
 from puffy_platform.outcomes import blocked_days, evaluate
 from puffy_platform.pipeline.landing import Landing
-from puffy_platform.pipeline.materialise import Progress, as_stored, current_days, store
+from puffy_platform.pipeline.materialise import as_stored, current_days, store
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
@@ -26,7 +26,6 @@ def materialise_ingest(
     *,
     run_id: str,
     force: bool = True,
-    progress: Progress | None = None,
 ) -> dict[str, Report]:
     """Read the landing files of these days into the tables that ingest writes.
 
@@ -45,8 +44,8 @@ def materialise_ingest(
             report.days += [DayResult.untouched(ledger.of(name)[day]) for day in set(chunk) - todo]
         for span in ranges(todo):
             _ingest_span(platform, span, ledger, landing, reports, run_id)
-        if progress:
-            progress("ingest", chunk)
+        if platform.on_progress:
+            platform.on_progress("ingest", chunk)
     record_outcomes(platform, reports.values(), run_id)
     for report in reports.values():
         report.finish(time.monotonic() - began)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -21,9 +21,7 @@ from puffy_platform.table import DayRange, Inputs, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import Entry, content_hashes
 
-__all__ = ["Progress", "compute", "current_days", "materialise", "store"]
-
-Progress = Callable[[str, DayRange], None]
+__all__ = ["as_stored", "compute", "current_days", "materialise", "store"]
 
 
 def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
@@ -44,12 +42,11 @@ def materialise(
     *,
     run_id: str,
     force: bool = True,
-    progress: Progress | None = None,
 ) -> Report:
     """Compute a derived table for a range of days, chunk by chunk, each in one vectorised pass and one commit.
 
     Without `force` the days that are current are left alone. Days whose error-severity checks fail keep their
-    old rows and are reported; the others are written. Never raises for bad data: see `Report.raise_if_blocked`.
+    old rows and are reported; the others are written. Never raises for bad data: see `Report.has_blocked_days`.
     """
     report, began = Report(table.name), time.monotonic()
     for chunk in days.chunks(platform.settings.run.chunk_days):
@@ -66,8 +63,8 @@ def materialise(
             outcomes = evaluate(table, rows, inputs, span, platform.settings)
             report.days += store(platform, ledger, table, span, rows, hashes, run_id, blocked_days(outcomes))
             report.add(outcomes)
-        if progress:
-            progress(table.name, chunk)
+        if platform.on_progress:
+            platform.on_progress(table.name, chunk)
     record_outcomes(platform, [report], run_id)
     report.finish(time.monotonic() - began)
     return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -91,23 +92,24 @@ class Plan:
     def __bool__(self) -> bool:
         return any(self.days.values())
 
-    def hull(self, tables: list[str] | None = None) -> DayRange | None:
-        """The smallest range that holds all days of these tables."""
-        found = [day for name, days in self.days.items() if tables is None or name in tables for day in days]
+    def hull(self) -> DayRange | None:
+        """The smallest range that holds all of its days."""
+        found = [day for days in self.days.values() for day in days]
         return DayRange(min(found), max(found)) if found else None
 
 
-def affected(platform: Platform, within: DayRange, ledger: Ledger | None = None, landing: Landing | None = None) -> Plan:
-    """What is not current among the days of `within` and all days computed before.
+def affected(platform: Platform, within: DayRange, tables: Collection[str] | None = None) -> Plan:
+    """What is not current among the days of `within` and all days computed before, for these tables (or all).
 
     Follows the declared reads: a landing day with new files, then the days that read it, table by table. The
     days marked UPSTREAM are a bound: when an upstream day comes out unchanged they are left as they are.
     """
-    ledger = ledger or Ledger(platform.warehouse)
-    landing = landing or platform.landing()
-    prints = Fingerprints(platform, ledger, landing)
+    ledger = Ledger(platform.warehouse)
+    prints = Fingerprints(platform, ledger, platform.landing())
     planned: dict[str, dict[dt.date, Reason]] = {}
     for table in platform.tables.values():
+        if tables is not None and table.name not in tables:
+            continue
         known = ledger.of(table.name)
         wanted = set(within) | set(known)
         reasons: dict[dt.date, Reason] = {}

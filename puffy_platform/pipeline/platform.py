@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +12,24 @@ from puffy_platform.pipeline.landing import Landing
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Table
 from puffy_platform.tables import TABLES
-from puffy_platform.warehouse import Warehouse
+from puffy_platform.warehouse import Ledger, Warehouse
 
-__all__ = ["Platform"]
+__all__ = ["Platform", "Progress"]
+
+Progress = Callable[[str, DayRange], None]
 
 
 @dataclass(frozen=True)
 class Platform:
-    """Settings, tables and warehouse of one home. `landing_folder` overrides the one in the settings."""
+    """Settings, tables and warehouse of one home.
+
+    `landing_folder` overrides the one in the settings; `on_progress` hears of each finished chunk of a table.
+    """
 
     settings: Settings
     tables: Mapping[str, Table] = field(default_factory=lambda: TABLES)
     landing_folder: Path | None = None
+    on_progress: Progress | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -52,9 +58,13 @@ class Platform:
             return None
         return landing.days.first - dt.timedelta(days=self.settings.ingest.late_days)
 
-    def complete_until(self, table: Table, newest_landing_day: dt.date) -> dt.date:
-        """The last day of the table that is final: no landing day still to come can be read by it."""
-        return newest_landing_day - dt.timedelta(days=self._reach(table.name))
+    def final_until(self, ledger: Ledger) -> dict[str, dt.date | None]:
+        """By table, the last day that is final: no landing day still to come can change it. None before any file."""
+        ingested = [day for day, entry in ledger.of("file_drift").items() if entry.rows]
+        newest = max(ingested, default=None)
+        return {
+            name: newest and newest - dt.timedelta(days=self._reach(name)) for name in self.tables
+        }
 
     def _reach(self, name: str) -> int:
         """How many days after a day the raw files can still change it, by the declared reads alone."""

@@ -12,13 +12,9 @@ from puffy_platform.outcomes import OUTCOME_SCHEMA
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.warehouse.ledger import Entry
 
-__all__ = ["CHECK_RESULTS", "CheckFailed", "DayResult", "Report", "check_results", "record_outcomes"]
+__all__ = ["CHECK_RESULTS", "DayResult", "Report", "check_results", "record_outcomes"]
 
 CHECK_RESULTS = "check_results"
-
-
-class CheckFailed(RuntimeError):
-    """An error-severity check failed: those days keep their old rows. The message names table, days and checks."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +52,20 @@ class Report:
         self.days.sort(key=lambda result: result.day)
         self.seconds = seconds
 
-    def raise_if_blocked(self) -> None:
-        """Raise CheckFailed when a day was held back by a failed error-severity check."""
+    @property
+    def has_blocked_days(self) -> bool:
+        """A failed error-severity check held at least one day back."""
+        return not self.outcomes.filter(pl.col("status") == "fail").is_empty()
+
+    def blocked_sentence(self) -> str:
+        """Which days keep their old rows, and because of which checks."""
         failed = self.outcomes.filter(pl.col("status") == "fail").sort("day", "check")
-        if failed.is_empty():
-            return
         lines = [
             f"{row['day']} {row['check']}: observed {row['observed']}, expected {row['expected']}"
             for row in failed.head(10).iter_rows(named=True)
         ]
-        raise CheckFailed(
-            f"{self.table}: {failed['day'].n_unique()} day(s) keep their old rows because a check failed:\n  "
-            + "\n  ".join(lines)
-        )
+        days = failed["day"].n_unique()
+        return f"{self.table}: {days} day(s) keep their old rows because a check failed:\n  " + "\n  ".join(lines)
 
 
 def record_outcomes(platform: Platform, reports: Iterable[Report], run_id: str) -> None:

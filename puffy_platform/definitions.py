@@ -1,0 +1,7 @@
+"""The code location Dagster loads: everything in it comes from the registry and the settings."""
+
+from puffy_platform.orchestration.build import build_definitions
+from puffy_platform.pipeline import Platform
+from puffy_platform.settings import load_settings
+
+defs = build_definitions(Platform(load_settings()))

@@ -1,0 +1,1 @@
+"""The only Dagster corner: assets, checks, partitions, jobs and runs, all derived from the registry of tables."""

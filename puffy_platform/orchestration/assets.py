@@ -1,0 +1,112 @@
+"""Software-defined assets out of the registry: one for ingest's tables together, one for every derived table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+
+import dagster as dg
+
+from puffy_platform.orchestration.describe import asset_spec, check_results_of, check_specs, day_metadata
+from puffy_platform.pipeline import Platform, Report, materialise, materialise_ingest
+from puffy_platform.table import DayRange, Table
+from puffy_platform.warehouse import Ledger
+
+__all__ = ["LANDING_FILES", "SKIP_CURRENT_TAG", "derived_asset", "ingest_asset", "landing_files"]
+
+LANDING_FILES = "landing_files"
+# Set on runs of the command line and the sensors: days that are current are left as they are. A person who
+# presses Materialize in the UI gets a real computation.
+SKIP_CURRENT_TAG = "puffy/skip_current"
+
+
+def landing_files(platform: Platform) -> dg.AssetSpec:
+    """The raw files, as the source of the graph."""
+    return dg.AssetSpec(
+        LANDING_FILES,
+        description="Daily event files as the shop delivers them: events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet.",
+        group_name="raw",
+        kinds={"csv", "parquet"},
+        owners=["team:ingest"],
+        metadata={"names": "events_YYYYMMDD*.{csv,csv.gz,ndjson,parquet}"},
+    )
+
+
+def ingest_asset(platform: Platform, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """All tables of a landing day, read from its files in one step."""
+    tables = platform.ingested
+
+    @dg.multi_asset(
+        name="ingest",
+        specs=[asset_spec(table, platform, [dg.AssetDep(LANDING_FILES)]) for table in tables],
+        check_specs=[spec for table in tables for spec in check_specs(table)],
+        partitions_def=partitions,
+        backfill_policy=_backfill_policy(platform),
+        required_resource_keys={"platform"},
+    )
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        platform = context.resources.platform
+        reports = materialise_ingest(platform, _days(context), run_id=context.run_id, force=_force(context))
+        yield from _results(context, platform, [(platform.tables[name], report) for name, report in reports.items()])
+
+    return ingest
+
+
+def derived_asset(table: Table, platform: Platform, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """One derived table; a range of days is one vectorised pass a chunk."""
+
+    @dg.multi_asset(
+        name=table.name,
+        specs=[asset_spec(table, platform)],
+        check_specs=check_specs(table),
+        partitions_def=partitions,
+        backfill_policy=_backfill_policy(platform),
+        required_resource_keys={"platform"},
+    )
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        platform = context.resources.platform
+        report = materialise(platform, table, _days(context), run_id=context.run_id, force=_force(context))
+        yield from _results(context, platform, [(table, report)])
+
+    return compute
+
+
+def _backfill_policy(platform: Platform) -> dg.BackfillPolicy:
+    return dg.BackfillPolicy.multi_run(max_partitions_per_run=platform.settings.run.chunk_days)
+
+
+def _days(context: dg.AssetExecutionContext) -> DayRange:
+    keys = context.partition_keys
+    return DayRange(dt.date.fromisoformat(keys[0]), dt.date.fromisoformat(keys[-1]))
+
+
+def _force(context: dg.AssetExecutionContext) -> bool:
+    return context.run.tags.get(SKIP_CURRENT_TAG) != "true"
+
+
+def _results(
+    context: dg.AssetExecutionContext, platform: Platform, found: Iterable[tuple[Table, Report]]
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Report to Dagster. When days were held back, the good days are still marked as materialised, then the step
+    fails, so that nothing downstream takes the missing days for done."""
+    found = list(found)
+    final_until = platform.final_until(Ledger(platform.warehouse))
+    held_back = [report for _, report in found if report.has_blocked_days]
+    for table, report in found:
+        for result in report.days:
+            metadata = day_metadata(table, result, final_until[table.name])
+            if held_back:
+                context.log_event(
+                    dg.AssetMaterialization(table.name, partition=str(result.day), metadata=metadata)  # type: ignore[arg-type]
+                )
+            else:
+                context.add_asset_metadata(metadata, asset_key=table.name, partition_key=str(result.day))
+        if not held_back:
+            changed = sum(result.changed for result in report.days)
+            yield dg.MaterializeResult(
+                asset_key=table.name,
+                metadata={"dagster/row_count": report.rows, "days changed": changed, "seconds": round(report.seconds, 3)},
+            )
+        yield from check_results_of(table, report)
+    for report in held_back:
+        raise dg.Failure(report.blocked_sentence(), allow_retries=False)

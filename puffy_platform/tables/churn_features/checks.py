@@ -1,0 +1,70 @@
+"""The checks of churn_features: each returns one row a day with what was observed and what was expected."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from puffy_platform.settings import Settings
+from puffy_platform.table import Inputs
+from puffy_platform.tables.churn_features.features import counted_orders
+
+__all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
+
+
+def measure_monetary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """Do the customers' totals add up to the counted revenue to date?"""
+    return _against_orders_to_date(frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents")
+
+
+def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """Is there a row for each customer with an order to date?"""
+    rows = pl.col("customer_id").n_unique().cast(pl.Int64)
+    return _against_orders_to_date(frame, inputs, rows, "expected_buyers", "{} customers")
+
+
+def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """Is no shorter window's total above a longer one's?"""
+    nested = pl.all_horizontal(
+        pl.col(f"{name}_{short}d") <= pl.col(f"{name}_{long}d")
+        for name in ("sessions", "active_days")
+        for short, long in ((7, 30), (30, 90))
+    )
+    return (
+        frame.group_by("day")
+        .agg(wrong=(~nested).sum())
+        .select(
+            "day",
+            passed=pl.col("wrong") == 0,
+            observed=pl.format("{} customers with more in a shorter window", "wrong"),
+            expected=pl.lit("none"),
+        )
+    )
+
+
+def _against_orders_to_date(
+    frame: pl.DataFrame, inputs: Inputs, held: pl.Expr, expected: str, words: str
+) -> pl.DataFrame:
+    """One row a day of the table or of an order: the rows' aggregate against the running total of the orders."""
+    orders = counted_orders(inputs)
+    firsts = orders.group_by("customer_id").agg(pl.col("day").min())
+    to_date = (
+        orders.group_by("day")
+        .agg(expected_cents=pl.col("revenue_cents").sum())
+        .join(firsts.group_by("day").agg(expected_buyers=pl.len().cast(pl.Int64)), on="day", how="left")
+        .sort("day")
+        .select("day", pl.col("expected_cents", "expected_buyers").fill_null(0).cum_sum())
+    )
+    days = pl.concat([frame.lazy().select("day"), orders.select("day")]).unique()
+    return (
+        days.sort("day")
+        .join(frame.lazy().group_by("day").agg(held=held), on="day", how="left", maintain_order="left")
+        .join_asof(to_date, on="day")
+        .with_columns(pl.col("held", expected).fill_null(0))
+        .select(
+            "day",
+            passed=pl.col("held") == pl.col(expected),
+            observed=pl.format(words, "held"),
+            expected=pl.format(words + " of counted orders to date", expected),
+        )
+        .collect()
+    )

@@ -1,0 +1,159 @@
+"""client_days: what each client did on each UTC day, the activity that cohorts and churn features are made of.
+
+One row a client and day. Nothing after midnight enters it, so it is fit for point-in-time features.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+
+from puffy_platform.settings import Settings
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+
+__all__ = ["TABLE", "ClientDaysContract"]
+
+EVENT_ORDER = ("event_ts", "landing_day", "source_file", "source_line")
+EVENT_COUNTS = {
+    "page_views": "page_viewed",
+    "popup_emails": "email_filled_on_popup",
+    "add_to_carts": "product_added_to_cart",
+    "checkouts_started": "checkout_started",
+    "purchases": "checkout_completed",
+}
+
+
+class ClientDaysContract(pa.DataFrameModel):
+    """A client with at least one event on the day. Source: events_enriched and sessions of the same day."""
+
+    day: pl.Date = pa.Field(description="UTC date of the events")
+    client_id: str = pa.Field(description="The browser or device", metadata={"tags": ("pii",)})
+    events: pl.Int64 = pa.Field(ge=1, description="Events of the client that day, of all kinds")
+    page_views: pl.Int64 = pa.Field(ge=0, description="page_viewed events")
+    add_to_carts: pl.Int64 = pa.Field(ge=0, description="product_added_to_cart events")
+    checkouts_started: pl.Int64 = pa.Field(ge=0, description="checkout_started events")
+    purchases: pl.Int64 = pa.Field(
+        ge=0, description="checkout_completed events; gross: an order id sent twice counts twice"
+    )
+    revenue_cents: pl.Int64 = pa.Field(description="Gross revenue of those purchases, in minor units")
+    popup_emails: pl.Int64 = pa.Field(ge=0, description="email_filled_on_popup events")
+    sessions: pl.Int64 = pa.Field(
+        ge=0, description="Sessions started that day; 0 when only one that began before midnight went on"
+    )
+    channel: str = pa.Field(
+        description="Channel of the first session started that day; without one, of the day's first event"
+    )
+    first_event_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the day's first event")
+    is_bot: bool = pa.Field(description="At least one event of the day is a bot's")
+
+    class Config:
+        strict = True
+
+
+def summarise(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
+    """Counts per client and day of its events, and of the sessions it started. Bots are kept, and flagged."""
+    client_day = ("day", "client_id")
+    events = _events_of_clients(inputs).filter(days.covers())
+    counts = events.group_by(client_day).agg(
+        pl.len().alias("events"),
+        *((pl.col("event_name") == event).sum().alias(name) for name, event in EVENT_COUNTS.items()),
+        pl.col("revenue_cents").sum(),
+        first_event_at=pl.col("event_ts").min(),
+        is_bot=pl.col("is_bot").any(),
+    )
+    starts = (
+        inputs["sessions"]
+        .filter(days.covers())
+        .sort("started_at", "session_id")
+        .group_by(client_day, maintain_order=True)
+        .agg(sessions=pl.len(), session_channel=pl.col("channel").first())
+    )
+    # Only clients whose one session runs over from the day before need their first event's channel.
+    first_events = (
+        events.join(starts, on=client_day, how="anti")
+        .sort(EVENT_ORDER)
+        .group_by(client_day, maintain_order=True)
+        .agg(event_channel=pl.col("channel").first())
+    )
+    return (
+        counts.join(starts, on=client_day, how="left")
+        .join(first_events, on=client_day, how="left")
+        .with_columns(
+            pl.col("sessions").fill_null(0), channel=pl.coalesce("session_channel", "event_channel")
+        )
+    )
+
+
+def _events_of_clients(inputs: Inputs) -> pl.LazyFrame:
+    return inputs["events_enriched"].filter(pl.col("client_id").is_not_null())
+
+
+def _measure_events(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("revenue_cents").sum())
+    return _compare_totals(frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents"))
+
+
+def _measure_sessions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    sessions = inputs["sessions"].group_by("day").agg(pl.len().cast(pl.Int64).alias("sessions"))
+    return _compare_totals(frame, sessions, ("sessions",))
+
+
+def _compare_totals(frame: pl.DataFrame, source: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    """One row a day of the table or its source: do the columns add up to the same?"""
+    held = frame.lazy().group_by("day").agg(pl.col(columns).sum())
+    words = ", ".join(f"{{}} {name}" for name in columns)
+    return (
+        source.join(held, on="day", how="full", coalesce=True, suffix="_held")
+        .with_columns(pl.exclude("day").fill_null(0))
+        .select(
+            "day",
+            passed=pl.all_horizontal(pl.col(name) == pl.col(f"{name}_held") for name in columns),
+            observed=pl.format(words, *(f"{name}_held" for name in columns)),
+            expected=pl.format(words, *columns),
+        )
+        .collect()
+    )
+
+
+TABLE = Table(
+    name="client_days",
+    description="One row per client and UTC day: events by kind, sessions started, gross revenue, entry channel.",
+    owner="team:analytics",
+    group="customers",
+    contract=ClientDaysContract,
+    key=("day", "client_id"),
+    reads=(
+        Reads(
+            "events_enriched",
+            columns=("day", "client_id", "event_name", "channel", "revenue_cents", "is_bot", *EVENT_ORDER),
+        ),
+        Reads("sessions", columns=("day", "client_id", "session_id", "started_at", "channel")),
+    ),
+    transform=summarise,
+    together="client_id",
+    checks=(
+        Check(
+            name="every_event_of_a_client_counted",
+            description="Events and gross revenue add up to those of events_enriched with a client id.",
+            measure=_measure_events,
+        ),
+        Check(
+            name="every_session_counted",
+            description="Sessions add up to the sessions started that day.",
+            measure=_measure_sessions,
+        ),
+    ),
+    sort=("client_id",),
+    money="revenue_cents",
+    lineage={
+        "client_id": (("events_enriched", "client_id"),),
+        **{name: (("events_enriched", "event_name"),) for name in EVENT_COUNTS},
+        "revenue_cents": (("events_enriched", "revenue_cents"),),
+        "sessions": (("sessions", "session_id"),),
+        "channel": (("sessions", "channel"), ("events_enriched", "channel")),
+        "first_event_at": (("events_enriched", "event_ts"),),
+        "is_bot": (("events_enriched", "is_bot"),),
+    },
+)

@@ -1,0 +1,296 @@
+"""Sessions: the events of one client without a pause over the timeout, on the day they start.
+
+Contract, transform and checks. Which rows are a client's events, and their channel, come from events_enriched.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+import polars_hash as plh
+
+from puffy_platform.settings import Settings
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+
+__all__ = ["TABLE"]
+
+# Column that counts them -> name of the event.
+COUNTED_EVENTS = {
+    "page_views": "page_viewed",
+    "popup_emails": "email_filled_on_popup",
+    "add_to_carts": "product_added_to_cart",
+    "checkouts_started": "checkout_started",
+    "purchases": "checkout_completed",
+}
+# Taken from the session's first event.
+ENTRY_COLUMNS = (
+    "channel",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "referrer_host",
+    "device_class",
+    "browser",
+    "os",
+    "is_bot",
+)
+# The order of a client's events; file and line decide between events of the same microsecond.
+EVENT_ORDER = ("client_id", "event_ts", "landing_day", "source_file", "source_line")
+READS = Reads(
+    "events_enriched",
+    before=2,
+    after=1,
+    columns=(
+        "day",
+        *EVENT_ORDER,
+        "event_id",
+        "event_name",
+        "path",
+        "revenue_cents",
+        *ENTRY_COLUMNS,
+    ),
+)
+
+
+class SessionsContract(pa.DataFrameModel):
+    """One row a session."""
+
+    day: pl.Date = pa.Field(description="UTC date on which the session started.")
+    session_id: str = pa.Field(
+        str_matches=r"^\d+$", description="Stable hash (XXH3, 128 bits, decimal) of the start and the client."
+    )
+    client_id: str = pa.Field(description="The browser or device.", metadata={"tags": ("pii",)})
+    started_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the first event.")
+    ended_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the last event.")
+    duration_seconds: pl.Float64 = pa.Field(
+        ge=0, description="From the first to the last event; 0 for a session of one event."
+    )
+    events: pl.Int64 = pa.Field(ge=1, description="Events of every kind.")
+    page_views: pl.Int64 = pa.Field(ge=0, description="Events page_viewed.")
+    popup_emails: pl.Int64 = pa.Field(ge=0, description="Events email_filled_on_popup.")
+    add_to_carts: pl.Int64 = pa.Field(ge=0, description="Events product_added_to_cart.")
+    checkouts_started: pl.Int64 = pa.Field(ge=0, description="Events checkout_started.")
+    purchases: pl.Int64 = pa.Field(ge=0, description="Events checkout_completed, repeats included.")
+    revenue_cents: pl.Int64 = pa.Field(
+        description="Gross revenue of those purchases, repeats included; minor units of the shop's currency."
+    )
+    channel: str = pa.Field(description="Entry channel: of the first event.")
+    utm_source: str = pa.Field(nullable=True, description="utm_source of the first event.")
+    utm_medium: str = pa.Field(nullable=True, description="utm_medium of the first event.")
+    utm_campaign: str = pa.Field(nullable=True, description="utm_campaign of the first event.")
+    referrer_host: str = pa.Field(nullable=True, description="Host of the first event's referrer.")
+    landing_path: str = pa.Field(description="Path of the page of the first event.")
+    exit_path: str = pa.Field(description="Path of the page of the last event.")
+    device_class: str = pa.Field(
+        description="desktop, mobile, tablet, bot, other or unknown; of the first event."
+    )
+    browser: str = pa.Field(nullable=True, description="Browser family of the first event.")
+    os: str = pa.Field(nullable=True, description="Operating system of the first event.")
+    is_bot: bool = pa.Field(description="The first event's user agent is a crawler's.")
+    crosses_midnight: bool = pa.Field(description="The last event is on a later UTC date than the first.")
+    cut_at_midnight: bool = pa.Field(
+        description="Starts only because a running session was cut: the client never paused the whole day before."
+    )
+    entry_event_id: str = pa.Field(description="event_id of the first event.")
+
+    class Config:
+        strict = True
+
+
+def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
+    """Sort once, mark where sessions start, number them, and fold each into a row."""
+    timeout = pl.duration(minutes=settings.sessions.timeout_minutes)
+    # Of the first day of the window, what lies further back than one timeout cannot reach the next day.
+    window_start = pl.lit(days.first).cast(pl.Datetime("us", "UTC")) - pl.duration(days=1) - timeout
+    events = (
+        inputs["events_enriched"]
+        .filter(pl.col("client_id").is_not_null(), pl.col("event_ts") >= window_start)
+        .sort(EVENT_ORDER)
+    )
+    return fold(mark_starts(events, timeout).with_columns(session=pl.col("starts").cum_sum())).filter(
+        days.covers()
+    )
+
+
+def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
+    """Adds `starts` (a session starts at this event) and `is_cut` (only because midnight cut a running one).
+
+    A session starts after a pause of more than the timeout. At midnight a running session is cut only if the
+    client did not pause in the whole calendar day before, that is: no session started by a pause on that day. So
+    no session spans two midnights, and a day can be computed from its neighbours alone.
+    """
+    is_new_client = pl.col("client_id").ne_missing(pl.col("client_id").shift())
+    is_after_pause = is_new_client | (pl.col("event_ts") - pl.col("event_ts").shift() > timeout)
+    is_new_day = is_new_client | (pl.col("day") != pl.col("day").shift())
+    pauses_before_day = pl.when("is_new_day").then(pl.col("pauses") - pl.col("is_after_pause")).forward_fill()
+    is_running = pl.col("is_new_day") & ~pl.col("is_after_pause")
+    return (
+        events.with_columns(is_after_pause=is_after_pause, is_new_day=is_new_day)
+        .with_columns(pauses=pl.col("is_after_pause").cum_sum().cast(pl.Int64))
+        .with_columns(pauses_today=pl.col("pauses") - pauses_before_day)
+        .with_columns(is_cut=is_running & (pl.col("pauses_today").shift() == 0))
+        .with_columns(starts=pl.col("is_after_pause") | pl.col("is_cut"))
+    )
+
+
+def fold(events: pl.LazyFrame) -> pl.LazyFrame:
+    """One row for each value of `session`, of events in order."""
+    counts = {
+        name: (pl.col("event_name") == event).sum().cast(pl.Int64) for name, event in COUNTED_EVENTS.items()
+    }
+    identity = pl.format("{} {}", pl.col("started_at").dt.epoch("us"), "client_id")
+    sessions = events.group_by("session").agg(
+        pl.col("client_id").first(),
+        pl.col("event_ts").first().alias("started_at"),
+        pl.col("event_ts").last().alias("ended_at"),
+        pl.len().cast(pl.Int64).alias("events"),
+        pl.col("revenue_cents").sum(),
+        pl.col(ENTRY_COLUMNS).first(),
+        pl.col("path").first().alias("landing_path"),
+        pl.col("path").last().alias("exit_path"),
+        pl.col("is_cut").first().alias("cut_at_midnight"),
+        pl.col("event_id").first().alias("entry_event_id"),
+        **counts,
+    )
+    return sessions.with_columns(identity=identity).select(
+        pl.exclude("session", "identity"),
+        day=pl.col("started_at").dt.date(),
+        session_id=plh.col("identity").nchash.xxh3_128().cast(pl.String),
+        duration_seconds=(pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6,
+        crosses_midnight=pl.col("ended_at").dt.date() > pl.col("started_at").dt.date(),
+    )
+
+
+def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """started_at <= ended_at, duration is their difference, and the row is on its start's day."""
+    lasted = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
+    agrees = (
+        (lasted >= 0)
+        & (lasted == pl.col("duration_seconds"))
+        & (pl.col("started_at").dt.date() == pl.col("day"))
+    )
+    return _no_session_breaks(frame, ~agrees)
+
+
+def counts_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """The counted kinds are no more than all events, and only sessions with a purchase have revenue."""
+    is_over = pl.sum_horizontal(*COUNTED_EVENTS) > pl.col("events")
+    return _no_session_breaks(frame, is_over | ((pl.col("purchases") == 0) & (pl.col("revenue_cents") != 0)))
+
+
+def _no_session_breaks(frame: pl.DataFrame, is_broken: pl.Expr) -> pl.DataFrame:
+    return (
+        frame.group_by("day")
+        .agg(broken=is_broken.sum())
+        .select(
+            "day",
+            passed=pl.col("broken") == 0,
+            observed=pl.format("{} sessions do not", "broken"),
+            expected=pl.lit("every session does"),
+        )
+    )
+
+
+def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """Every event with a client id is inside exactly one session, and sessions hold nothing else.
+
+    Counted anew: an event belongs to its client's last session started at or before it, and may not lie after
+    that session's end. Without such a session it must run on from a session of the day before the range, so the
+    client must have an event within the timeout before that midnight.
+    """
+    events = (
+        inputs["events_enriched"]
+        .filter(pl.col("client_id").is_not_null())
+        .select("day", "client_id", "event_ts")
+    )
+    spans = frame.lazy().select("session_id", "client_id", "started_at", "ended_at").sort("started_at")
+    placed = events.sort("event_ts").join_asof(
+        spans, left_on="event_ts", right_on="started_at", by="client_id", check_sortedness=False
+    )
+    midnight = pl.col("day").cast(pl.Datetime("us", "UTC")).dt.offset_by("1d")
+    late_evening = pl.col("event_ts") >= midnight - pl.duration(minutes=settings.sessions.timeout_minutes)
+    running_on = (
+        events.filter(late_evening).select("client_id", day=pl.col("day").dt.offset_by("1d")).unique()
+    )
+    is_inside = pl.col("event_ts") <= pl.col("ended_at")
+    recount = placed.filter(is_inside).group_by("session_id").agg(found=pl.len())
+    outside = pl.concat(
+        [
+            placed.filter(~is_inside).select("day"),
+            placed.filter(pl.col("session_id").is_null())
+            .join(running_on, on=["client_id", "day"], how="anti")
+            .select("day"),
+        ]
+    )
+    miscounted = (
+        frame.lazy()
+        .join(recount, on="session_id", how="left")
+        .filter(pl.col("events") != pl.col("found").fill_null(0))
+    )
+    return (
+        events.group_by("day")
+        .agg(events=pl.len())
+        .join(outside.group_by("day").agg(outside=pl.len()), on="day", how="left")
+        .join(miscounted.group_by("day").agg(miscounted=pl.len()), on="day", how="left")
+        .with_columns(pl.col("outside", "miscounted").fill_null(0))
+        .select(
+            "day",
+            passed=(pl.col("outside") == 0) & (pl.col("miscounted") == 0),
+            observed=pl.format(
+                "of {} events {} in no session, {} sessions with other events",
+                "events",
+                "outside",
+                "miscounted",
+            ),
+            expected=pl.lit("0 events, 0 sessions"),
+        )
+        .collect()
+    )
+
+
+TABLE = Table(
+    name="sessions",
+    description=(
+        "Visits: the events of one client without a pause of more than the timeout, bots included and flagged. "
+        "A session belongs to the UTC day it starts, and may cross one midnight. At midnight a running session is "
+        "cut only if the client did not pause for the whole day before. Events without client id have no session."
+    ),
+    owner="team:analytics",
+    group="sessions",
+    contract=SessionsContract,
+    key=("session_id",),
+    reads=(READS,),
+    transform=transform,
+    together="client_id",
+    settings_sections=("sessions",),
+    checks=(
+        Check(
+            "events_in_one_session",
+            "Every event with a client id is in exactly one session, and a session's count is that of its events.",
+            events_in_one_session,
+        ),
+        Check("times_agree", "A session ends no earlier than it starts, on whose day it is.", times_agree),
+        Check(
+            "counts_agree",
+            "Counted kinds of events are no more than all; revenue needs a purchase.",
+            counts_agree,
+        ),
+    ),
+    sort=("client_id", "started_at"),
+    money="revenue_cents",
+    lineage={
+        "session_id": (("events_enriched", "client_id"), ("events_enriched", "event_ts")),
+        "client_id": (("events_enriched", "client_id"),),
+        "started_at": (("events_enriched", "event_ts"),),
+        "ended_at": (("events_enriched", "event_ts"),),
+        "events": (("events_enriched", "event_id"),),
+        "revenue_cents": (("events_enriched", "revenue_cents"),),
+        "landing_path": (("events_enriched", "path"),),
+        "exit_path": (("events_enriched", "path"),),
+        "entry_event_id": (("events_enriched", "event_id"),),
+        **{count: (("events_enriched", "event_name"),) for count in COUNTED_EVENTS},
+        **{column: (("events_enriched", column),) for column in ENTRY_COLUMNS},
+    },
+)
