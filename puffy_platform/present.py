@@ -196,3 +196,20 @@ def print_settings(console: Console, settings: Settings) -> None:
 
 def _toml(key: str, value: object) -> str:
     return str(value) if key == "start_day" else json.dumps(value, ensure_ascii=False)
+
+
+def print_next_commands(console: Console, days: DayRange) -> None:
+    """What to type after the demo."""
+    console.print()
+    for command, meaning in (
+        ("puffy ui", "the Dagster UI on this very data"),
+        ("puffy status", "which tables are GREEN, YELLOW or RED, and why"),
+        ("puffy quarantine list", "the rows that were not accepted"),
+        (
+            f"puffy sql \"select channel, sum(revenue_cents)/100 from attribution where model='linear' "
+            f"and window_days=7 and day>='{days.last.replace(day=1)}' group by 1 order by 2 desc\"",
+            "",
+        ),
+    ):
+        note = f"   [dim]# {meaning}[/]" if meaning else ""
+        console.print(f"  [bold cyan]{command}[/]{note}", highlight=False, soft_wrap=True)

@@ -1,7 +1,5 @@
 """Software-defined assets out of the registry: one for ingest's tables together, one for every derived table."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator
 

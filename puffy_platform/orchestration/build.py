@@ -8,7 +8,7 @@ import warnings
 import dagster as dg
 
 from puffy_platform.orchestration.assets import derived_asset, ingest_asset, landing_files
-from puffy_platform.orchestration.marts import FreshDuckDB, marts_asset, published_asset
+from puffy_platform.orchestration.marts import SCHEMA, FreshDuckDB, marts_asset, published_asset
 from puffy_platform.pipeline import Platform
 
 __all__ = ["INGEST_JOB", "MARTS_JOB", "TABLES_JOB", "build_definitions", "last_partition"]
@@ -36,7 +36,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
         ],
         resources={
             "platform": dg.ResourceDefinition.hardcoded_resource(platform),
-            "marts": FreshDuckDB(database=str(platform.settings.marts), schema="marts"),
+            "marts": FreshDuckDB(database=str(platform.settings.marts), schema=SCHEMA),
         },
         executor=dg.in_process_executor,
     )

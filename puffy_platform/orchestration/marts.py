@@ -4,23 +4,27 @@ A DuckDB file open for writing locks out every reader, and a reader the writer. 
 and puts it in place by renaming: readers keep the file they opened, writers never wait.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import polars as pl
+from dagster._core.storage.db_io_manager import DbIOManager, TableSlice
+from dagster_duckdb.io_manager import DuckDbClient
 from dagster_duckdb_pandas import DuckDBPandasIOManager
 
 from puffy_platform.marts import MARTS, Mart
 from puffy_platform.pipeline import Platform
 from puffy_platform.warehouse import Ledger
 
-__all__ = ["FreshDuckDB", "build_file", "marts_asset", "published_asset"]
+__all__ = ["SCHEMA", "FreshDuckDB", "build_file", "marts_asset", "published_asset"]
 
-SCHEMA = "marts"
+KEY_PREFIX = "marts"
+# DuckDB names the catalog after the file, so a schema `marts` in marts.duckdb would be ambiguous.
+SCHEMA = "main"
 
 
 def build_file(marts: Path, run_id: str) -> Path:
@@ -28,14 +32,32 @@ def build_file(marts: Path, run_id: str) -> Path:
     return marts.with_name(f".{marts.name}.{run_id}.building")
 
 
+class RunFile(DuckDbClient):
+    """dagster-duckdb's client, on the run's own file instead of the published one."""
+
+    @staticmethod
+    @contextmanager
+    def connect(context: dg.OutputContext | dg.InputContext, table_slice: TableSlice) -> Iterator[object]:
+        assert context.resource_config is not None
+        assert isinstance(context, dg.OutputContext)
+        path = build_file(Path(context.resource_config["database"]), context.run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(str(path)) as connection:
+            yield connection
+
+
 class FreshDuckDB(DuckDBPandasIOManager):
     """dagster-duckdb-pandas' IO manager, writing into the run's own new file."""
 
-    def create_io_manager(self, context: dg.InitResourceContext):  # type: ignore[no-untyped-def]
-        assert context.run_id is not None
-        path = build_file(Path(self.database), context.run_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return DuckDBPandasIOManager(database=str(path), schema=self.schema_).create_io_manager(context)
+    def create_io_manager(self, context: dg.InitResourceContext) -> DbIOManager:
+        return DbIOManager(
+            db_client=RunFile(),
+            database=self.database,
+            schema=self.schema_,
+            type_handlers=self.type_handlers(),
+            default_load_type=self.default_load_type(),
+            io_manager_name=type(self).__name__,
+        )
 
 
 def marts_asset(platform: Platform) -> dg.AssetsDefinition:
@@ -45,7 +67,7 @@ def marts_asset(platform: Platform) -> dg.AssetsDefinition:
         name="marts",
         outs={
             mart.name: dg.AssetOut(
-                key=[SCHEMA, mart.name],
+                key=[KEY_PREFIX, mart.name],
                 io_manager_key="marts",
                 description=mart.description,
                 group_name="marts",
@@ -61,8 +83,10 @@ def marts_asset(platform: Platform) -> dg.AssetsDefinition:
         platform = context.resources.platform
         final_until = platform.final_until(Ledger(platform.warehouse))
         for mart in MARTS:
-            rows = _build(platform, mart, final_until)
-            yield dg.Output(rows.to_pandas(), output_name=mart.name, metadata={"dagster/row_count": rows.height})
+            rows = _lazy(platform, mart, final_until).collect()
+            # pandas has no exact decimal; text keeps every cent until the published file gives it its type.
+            plain = rows.with_columns(pl.col(pl.Decimal).cast(pl.String))
+            yield dg.Output(plain.to_pandas(), output_name=mart.name, metadata={"dagster/row_count": rows.height})
 
     return marts
 
@@ -72,7 +96,7 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
 
     @dg.asset(
         name="published_marts",
-        deps=[dg.AssetKey([SCHEMA, mart.name]) for mart in MARTS],
+        deps=[dg.AssetKey([KEY_PREFIX, mart.name]) for mart in MARTS],
         description="marts.duckdb as analysts open it: replaced whole, in one rename.",
         group_name="marts",
         owners=["team:marketing"],
@@ -80,8 +104,6 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
         required_resource_keys={"platform"},
     )
     def published_marts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        import duckdb
-
         platform = context.resources.platform
         target = platform.settings.marts
         built = build_file(target, context.run_id)
@@ -89,14 +111,18 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
             raise dg.Failure("published_marts needs the marts of the same run: materialise the group `marts` together")
         final_until = platform.final_until(Ledger(platform.warehouse))
         with duckdb.connect(str(built)) as connection:
-            # The IO manager makes no table for an empty frame; an analyst's query should find one.
             present = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
             for mart in MARTS:
+                typed = _lazy(platform, mart, final_until).limit(0).collect()
                 if mart.name not in present:
-                    empty = _build(platform, mart, final_until).clear().to_arrow()
-                    connection.register("empty", empty)
-                    connection.execute(f"create table {SCHEMA}.{mart.name} as select * from empty")
-                    connection.unregister("empty")
+                    # The IO manager makes no table for an empty frame; an analyst's query should find one.
+                    connection.register("typed", typed.to_arrow())
+                    connection.execute(f"create table {mart.name} as select * from typed")
+                    connection.unregister("typed")
+                for column, dtype in typed.schema.items():
+                    if dtype.is_decimal() or dtype == pl.Date:
+                        sql_type = "DATE" if dtype == pl.Date else "DECIMAL(18, 2)"
+                        connection.execute(f'alter table {mart.name} alter "{column}" type {sql_type}')
         for wal in built.parent.glob(f"{built.name}.wal"):
             wal.unlink()
         built.replace(target)
@@ -109,6 +135,6 @@ def _reads() -> list[str]:
     return sorted({name for mart in MARTS for name in mart.reads})
 
 
-def _build(platform: Platform, mart: Mart, final_until: dict[str, dt.date | None]) -> pl.DataFrame:
+def _lazy(platform: Platform, mart: Mart, final_until: dict[str, dt.date | None]) -> pl.LazyFrame:
     inputs = {name: platform.warehouse.read(platform.tables[name]) for name in mart.reads}
-    return mart.build(inputs, final_until).collect()
+    return mart.build(inputs, final_until)

@@ -1,4 +1,4 @@
-"""client_days: what each client did on each UTC day, the activity that cohorts and churn features are made of.
+"""client_days: what each client did on each UTC day; cohorts and churn features are made of it.
 
 One row a client and day. Nothing after midnight enters it, so it is fit for point-in-time features.
 """
@@ -45,7 +45,9 @@ class ClientDaysContract(pa.DataFrameModel):
     channel: str = pa.Field(
         description="Channel of the first session started that day; without one, of the day's first event"
     )
-    first_event_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the day's first event")
+    first_event_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
+        description="Time of the day's first event"
+    )
     is_bot: bool = pa.Field(description="At least one event of the day is a bot's")
 
     class Config:
@@ -92,7 +94,9 @@ def _events_of_clients(inputs: Inputs) -> pl.LazyFrame:
 
 def _measure_events(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("revenue_cents").sum())
-    return _compare_totals(frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents"))
+    return _compare_totals(
+        frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents")
+    )
 
 
 def _measure_sessions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
@@ -119,7 +123,7 @@ def _compare_totals(frame: pl.DataFrame, source: pl.LazyFrame, columns: tuple[st
 
 TABLE = Table(
     name="client_days",
-    description="One row per client and UTC day: events by kind, sessions started, gross revenue, entry channel.",
+    description="Per client and UTC day: events by kind, sessions started, gross revenue, entry channel.",
     owner="team:analytics",
     group="customers",
     contract=ClientDaysContract,

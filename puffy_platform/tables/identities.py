@@ -1,4 +1,4 @@
-"""identities: which clients belong to which customer, each link in the partition of the day it was first seen.
+"""identities: which clients belong to which customer, each link on the day it was first seen.
 
 A fold by minimum over all of history, so the order in which files arrive cannot matter.
 """
@@ -19,13 +19,13 @@ __all__ = ["TABLE", "IdentitiesContract"]
 class IdentitiesContract(pa.DataFrameModel):
     """Links between clients (browsers) and customers (hashed emails); a pair is in exactly one partition.
 
-    **Who is this client?** Its primary link: `is_primary AND day <= D` maps each client to one customer, as known
-    at the end of D. Later days never change that answer, because a later link cannot be an earlier first.
+    **Who is this client?** Its primary link: `is_primary AND day <= D` maps each client to one customer, as
+    known at the end of D. Later days never change that answer: a later link cannot be an earlier first.
 
     **Why not connected components?** Merging everyone who ever shared a client is the textbook answer and the
     wrong one here: one library computer, shop tablet or gift ordered for a friend chains strangers into one
-    person, the chain only grows, and a link of today rewrites who people were last month. A link here says only
-    what was seen. The cases a merge would hide stay visible:
+    person, the chain only grows, and a link of today rewrites who people were last month. A link here says
+    only what was seen. The cases a merge would hide stay visible:
 
     - clients with several customers (a shared device):
       `SELECT client_id, count(*) FROM identities GROUP BY 1 HAVING count(*) > 1`
@@ -43,7 +43,7 @@ class IdentitiesContract(pa.DataFrameModel):
         description="Time of the first event that carries both"
     )
     is_primary: bool = pa.Field(
-        description="This is the client's first link of all (by first_seen_at, then customer_id): its customer"
+        description="The client's first link of all (by first_seen_at, then customer_id): its customer"
     )
 
     class Config:
@@ -53,8 +53,8 @@ class IdentitiesContract(pa.DataFrameModel):
 def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """The pairs first seen on each of the days; primary is the arg-min of a client's links over all history.
 
-    Links after a day are later than every link of that day, so they cannot take its primary away: the rows of a
-    day are the same whether later days are in the input or not.
+    Links after a day are later than every link of that day, so they cannot take its primary away: the rows
+    of a day are the same whether later days are in the input or not.
     """
     pairs = (
         inputs["identity_links"]
@@ -76,7 +76,9 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
 def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     linked_since = inputs["identity_links"].group_by("client_id").agg(pl.col("day").min())
     primary = frame.lazy().filter("is_primary")
-    right = primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
+    right = (
+        primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
+    )
     return (
         inputs["identity_links"]
         .select(pl.col("day").unique())
@@ -114,7 +116,7 @@ def _measure_each_pair_once(frame: pl.DataFrame, inputs: Inputs, settings: Setti
 
 TABLE = Table(
     name="identities",
-    description="Which clients belong to which customer (same hashed email), by the day each link was first seen.",
+    description="Which clients belong to which customer (same hashed email), by the day first seen.",
     owner="team:analytics",
     group="customers",
     contract=IdentitiesContract,
@@ -125,7 +127,7 @@ TABLE = Table(
     checks=(
         Check(
             name="one_primary_link_per_client",
-            description="A client has exactly one primary link in all history, on the first day it was linked.",
+            description="A client has exactly one primary link in all history, of the first day it was linked.",
             measure=_measure_one_primary,
         ),
         Check(

@@ -34,7 +34,7 @@ class IdentityLinksContract(pa.DataFrameModel):
 
 
 def link(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
-    """Each day's pairs with the time each was first seen that day: a minimum, so the order of rows cannot matter.
+    """Each day's pairs and when each was first seen that day: a minimum, so the order of rows cannot matter.
 
     Events of bots count: an address typed at a checkout identifies its buyer whatever the user agent says.
     """
@@ -47,7 +47,9 @@ def link(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
 
 
 def _identified(inputs: Inputs) -> pl.LazyFrame:
-    return inputs["events_enriched"].filter(pl.col("client_id").is_not_null() & pl.col("email_hash").is_not_null())
+    return inputs["events_enriched"].filter(
+        pl.col("client_id").is_not_null() & pl.col("email_hash").is_not_null()
+    )
 
 
 def _measure_no_pair_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """churn_features: what was known of each customer at the end of each day, for churn models and segments.
 
-Here the table is put together; its columns live in contract.py, the computation in features.py, checks in checks.py.
+Here the table is put together; columns are in contract.py, the computation in features.py, checks in checks.py.
 """
 
 from puffy_platform.table import Check, Reads, Table
@@ -17,8 +17,8 @@ __all__ = ["TABLE", "ChurnFeaturesContract"]
 TABLE = Table(
     name="churn_features",
     description=(
-        "One row per customer with a counted purchase and as-of day: recency, frequency, monetary value, tenure, "
-        "activity in the last 7, 30 and 90 days with its trend, and channel mix. Point-in-time."
+        "One row per customer with a counted purchase and as-of day: recency, frequency, monetary value, "
+        "tenure, activity in the last 7, 30 and 90 days with its trend, and channel mix. Point-in-time."
     ),
     owner="team:marketing",
     group="customers",
@@ -38,7 +38,7 @@ TABLE = Table(
     checks=(
         Check(
             name="monetary_is_all_counted",
-            description="Summed over customers it is the revenue of all counted conversions to date with a customer.",
+            description="Added up it is the revenue of all counted conversions to date with a known customer.",
             measure=measure_monetary,
         ),
         Check(

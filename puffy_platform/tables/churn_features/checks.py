@@ -13,7 +13,9 @@ __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
 
 def measure_monetary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """Do the customers' totals add up to the counted revenue to date?"""
-    return _against_orders_to_date(frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents")
+    return _against_orders_to_date(
+        frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents"
+    )
 
 
 def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
@@ -44,7 +46,7 @@ def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, settings: Settings
 def _against_orders_to_date(
     frame: pl.DataFrame, inputs: Inputs, held: pl.Expr, expected: str, words: str
 ) -> pl.DataFrame:
-    """One row a day of the table or of an order: the rows' aggregate against the running total of the orders."""
+    """One row a day of the table or of an order: the rows' aggregate against the orders' running total."""
     orders = counted_orders(inputs)
     firsts = orders.group_by("customer_id").agg(pl.col("day").min())
     to_date = (

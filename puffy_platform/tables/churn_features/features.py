@@ -52,7 +52,8 @@ def describe_customers(inputs: Inputs, days: DayRange, settings: Settings) -> pl
             recency_days=_days_since("last_order_day"),
             tenure_days=_days_since("first_order_day"),
             # Half up, in whole numbers: money never passes through a float.
-            average_order_cents=(2 * pl.col("monetary_cents") + pl.col("frequency")) // (2 * pl.col("frequency")),
+            average_order_cents=(2 * pl.col("monetary_cents") + pl.col("frequency"))
+            // (2 * pl.col("frequency")),
             last_seen_days=pl.when(_days_since("last_active_day") < LONGEST_WINDOW_DAYS).then(
                 _days_since("last_active_day")
             ),
@@ -96,9 +97,9 @@ def _visit_changes(visits: pl.LazyFrame) -> list[pl.LazyFrame]:
         .agg(pl.col("sessions", "page_views", "add_to_carts").sum())
         # A day on which two devices were active is one active day, known when the first of them is.
         .with_columns(
-            active_days=(pl.col("known_day") == pl.col("known_day").min().over("customer_id", "active_day")).cast(
-                pl.Int64
-            )
+            active_days=(
+                pl.col("known_day") == pl.col("known_day").min().over("customer_id", "active_day")
+            ).cast(pl.Int64)
         )
     )
     latest = by_day.select("customer_id", day="known_day", last_active_day="active_day")
@@ -112,11 +113,15 @@ def _visit_changes(visits: pl.LazyFrame) -> list[pl.LazyFrame]:
 def _in_window(
     visits: pl.LazyFrame, window_days: int, key: tuple[str, ...], names: dict[str, str]
 ) -> pl.LazyFrame:
-    """Changes of totals over the last `window_days`: plus on the day a visit is known, minus when it is too old."""
+    """Changes of totals over a window: plus on the day a visit is known, minus when it is too old."""
     leaving_day = pl.col("active_day") + dt.timedelta(days=window_days)
     in_time = visits.filter(pl.col("known_day") < leaving_day)
-    entering = in_time.select(*key, day="known_day", **{name: pl.col(column) for column, name in names.items()})
-    leaving = in_time.select(*key, day=leaving_day, **{name: -pl.col(column) for column, name in names.items()})
+    entering = in_time.select(
+        *key, day="known_day", **{name: pl.col(column) for column, name in names.items()}
+    )
+    leaving = in_time.select(
+        *key, day=leaving_day, **{name: -pl.col(column) for column, name in names.items()}
+    )
     return pl.concat([entering, leaving])
 
 
@@ -128,7 +133,7 @@ def _running(
     latest: tuple[str, ...],
     days: DayRange,
 ) -> pl.LazyFrame:
-    """For every `who` and each of the days: all changes so far, the counts added up and the latest of the dates."""
+    """Every `who` on each of the days: of all changes so far the counts added up, the latest dates."""
     changes_of_day = (
         pl.concat(changes, how="diagonal")
         .filter(pl.col("day") <= days.last)
@@ -147,7 +152,7 @@ def _running(
 
 
 def _channel_mix(visits: pl.LazyFrame, days: DayRange) -> pl.LazyFrame:
-    """Per customer and day: the main channel of its sessions in 90 days, their number, paid and direct share."""
+    """Per customer and day: main channel, number of channels, and shares of the sessions in 90 days."""
     by_channel = (
         visits.filter(pl.col("sessions") > 0)
         .group_by("customer_id", "channel", "active_day", "known_day")

@@ -1,0 +1,116 @@
+"""Days are replaced whole and in one commit; what is refused leaves the old rows in place."""
+
+import datetime as dt
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from puffy_platform.table import DayRange
+from puffy_platform.warehouse import Ledger, Warehouse, WarehouseError
+from puffy_platform.warehouse.ledger import Entry, content_hashes
+from puffy_platform.warehouse.sql import SqlError, query
+from puffy_platform_tests.toy import TOY, day, toy_rows
+
+MARCH = DayRange(day(1), day(3))
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(str(tmp_path / "warehouse"))
+
+
+def test_a_table_that_was_never_written_reads_as_no_rows(warehouse: Warehouse) -> None:
+    assert warehouse.read(TOY).collect().schema == TOY.empty().schema
+    assert warehouse.version("toy") is None
+
+
+def test_replacing_a_day_leaves_the_other_days_alone(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b"), (3, 3, None)), {})
+    warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 20, "B")), {"puffy.run": "r2"})
+    assert warehouse.read(TOY).sort("number").collect()["number"].to_list() == [1, 3, 20]
+    assert warehouse.read(TOY, DayRange(day(2), day(3))).sort("number").collect()["number"].to_list() == [3, 20]
+
+
+def test_an_empty_day_is_legal_and_removes_the_old_rows(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b")), {})
+    warehouse.replace(TOY, DayRange(day(2), day(2)), TOY.empty(), {})
+    assert warehouse.read(TOY).collect()["number"].to_list() == [1]
+
+
+def test_rows_of_a_foreign_day_are_refused_and_the_old_rows_stay(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "secret")), {})
+    with pytest.raises(WarehouseError, match="1 rows lie outside 2025-03-02") as caught:
+        warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((1, 9, "secret")), {})
+    assert "secret" not in str(caught.value)
+    assert warehouse.read(TOY).collect()["number"].to_list() == [1]
+
+
+def test_the_commit_names_its_run(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a")), {"puffy.run": "run-7"})
+    delta = warehouse.open("toy")
+    assert delta is not None
+    assert delta.history(1)[0]["puffy.run"] == "run-7"
+
+
+def replace_one_day(root: str, number: int) -> None:
+    span = DayRange(day(number), day(number))
+    Warehouse(root).replace(TOY, span, toy_rows((number, number, "w")), {})
+
+
+def test_writers_of_different_days_at_the_same_time_all_succeed(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, TOY.empty(), {})
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        list(pool.map(replace_one_day, [warehouse.root] * 8, range(1, 9)))
+    assert warehouse.read(TOY).sort("number").collect()["number"].to_list() == list(range(1, 9))
+
+
+def test_the_content_hash_ignores_the_order_of_rows_and_sees_every_other_difference() -> None:
+    rows = toy_rows((1, 1, "a"), (1, 2, None), (2, 3, "c"))
+    same = content_hashes(TOY, rows.reverse())
+    assert content_hashes(TOY, rows).equals(same)
+    for other in (
+        toy_rows((1, 1, "a"), (1, 2, ""), (2, 3, "c")),
+        toy_rows((1, 1, "a"), (2, 3, "c")),
+        toy_rows((1, 1, "a"), (1, 1, "a"), (1, 2, None), (2, 3, "c")),
+    ):
+        assert content_hashes(TOY, other)["content_hash"][0] != same["content_hash"][0]
+        assert content_hashes(TOY, other)["content_hash"][1] == same["content_hash"][1]
+
+
+def entry(number: int, *, inputs: str, version: int) -> Entry:
+    return Entry("toy", day(number), 1, "c", {day(1): "h"}, inputs, version, None, "r", dt.datetime.now(dt.UTC))
+
+
+def test_the_ledger_gives_the_entry_of_the_newest_data_version(warehouse: Warehouse) -> None:
+    Ledger(warehouse).record([entry(1, inputs="new", version=5)])
+    Ledger(warehouse).record([entry(1, inputs="written late by a slower process", version=4)])
+    found = Ledger(warehouse).get("toy", day(1))
+    assert found is not None
+    assert (found.inputs_hash, found.parts) == ("new", {day(1): "h"})
+
+
+def test_sql_sees_the_current_rows_with_their_types_and_empty_tables_too(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "old"), (2, 2, "b")), {})
+    warehouse.replace(TOY, DayRange(day(1), day(1)), toy_rows((1, 10, "new")), {})
+    rows = query(warehouse, [TOY], "select day, number, word from toy order by number")
+    assert rows.rows() == [(day(2), 2, "b"), (day(1), 10, "new")]
+    assert query(Warehouse(warehouse.root + "-none"), [TOY], "select count(*) from toy").item() == 0
+
+
+def test_a_wrong_query_is_an_error_with_duckdbs_words(warehouse: Warehouse) -> None:
+    with pytest.raises(SqlError, match="nowhere"):
+        query(warehouse, [TOY], "select * from nowhere")
+
+
+def test_a_new_column_of_the_contract_reads_as_null_from_older_days(warehouse: Warehouse) -> None:
+    from deltalake import write_deltalake
+
+    old = toy_rows((1, 1, "a")).drop("word")
+    write_deltalake(warehouse.uri("toy"), old.to_arrow(), partition_by=["day"])
+    assert warehouse.read(TOY).collect()["word"].to_list() == [None]
+    warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 2, "b")), {})
+    assert warehouse.read(TOY).sort("number").collect()["word"].to_list() == [None, "b"]
+    assert isinstance(warehouse.read(TOY), pl.LazyFrame)
