@@ -127,7 +127,7 @@ TABLE = Table(
     checks=(
         Check(
             name="one_primary_link_per_client",
-            description="A client has exactly one primary link in all history, of the first day it was linked.",
+            description="A client has exactly one primary link in all history, of its first linked day.",
             measure=_measure_one_primary,
         ),
         Check(

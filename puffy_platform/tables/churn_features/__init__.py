@@ -1,6 +1,6 @@
 """churn_features: what was known of each customer at the end of each day, for churn models and segments.
 
-Here the table is put together; columns are in contract.py, the computation in features.py, checks in checks.py.
+Here the table is put together; columns are in contract.py, computation in features.py, checks in checks.py.
 """
 
 from puffy_platform.table import Check, Reads, Table
@@ -38,7 +38,7 @@ TABLE = Table(
     checks=(
         Check(
             name="monetary_is_all_counted",
-            description="Added up it is the revenue of all counted conversions to date with a known customer.",
+            description="It adds up to the revenue of all counted conversions to date with a known customer.",
             measure=measure_monetary,
         ),
         Check(

@@ -63,8 +63,8 @@ class ChurnFeaturesContract(pa.DataFrameModel):
     )
     top_channel_90d: str = pa.Field(
         nullable=True,
-        description="Channel of most sessions in 90 days, each counted under its client-day's channel (ties: the "
-        "first by name); null without sessions",
+        description="Channel of most sessions in 90 days, each counted under its client-day's channel (ties: "
+        "the first by name); null without sessions",
     )
     channels_90d: pl.Int64 = pa.Field(ge=0, description="Distinct channels of the sessions in 90 days")
     paid_share_90d: pl.Float64 = pa.Field(

@@ -23,9 +23,8 @@ class CohortsContract(pa.DataFrameModel):
     the whole period. Every cohort with a member has a row on every day from its first: a complete period in
     which nobody came is 0; one that still runs is null.
 
-    Revenue is that of counted conversions. Customer cohorts together hold all of it that has a known customer.
-    Client cohorts hold what members bought on days they count as visitors: bots' purchases only if bots are
-    included.
+    Revenue is that of counted conversions. Customer cohorts hold all of it that has a known customer. Client
+    cohorts hold what members bought on days they count as visitors: of bots only if bots are included.
 
     The whole triangle as of a day D is the complete cells up to it, each in exactly one partition:
 
