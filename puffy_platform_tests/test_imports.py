@@ -16,6 +16,7 @@ FLOORS = {
     "outcomes": 2,
     "demo": 2,
     "marts": 3,
+    "catalog": 4,
     "ingest": 3,
     "tables": 3,
     "warehouse": 3,
