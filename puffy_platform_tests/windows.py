@@ -61,7 +61,8 @@ def compute(
     columns = [pl.col(name).cast(dtype) for name, dtype in table.schema.items()]
     rows = found.filter(days.covers()).select(columns).collect().sort("day", *table.sort)
     table.contract.validate(rows, lazy=True)
-    assert not rows.select("day", *table.key).is_duplicated().any(), f"{table.name}: key is not unique"
+    key = list(dict.fromkeys(("day", *table.key)))
+    assert not rows.select(key).is_duplicated().any(), f"{table.name}: key is not unique"
     return rows
 
 
