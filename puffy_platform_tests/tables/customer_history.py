@@ -95,10 +95,8 @@ def links(*rows: tuple[int, str, str, str]) -> pl.DataFrame:
 def random_links(draw: st.DrawFn, last_day: int) -> pl.DataFrame:
     """identity_links: shared devices, several devices, pairs seen again, and ties within a minute."""
     minutes = st.sampled_from(("00:00", "12:00", "12:01"))
-    row = st.tuples(
-        st.integers(0, last_day), st.sampled_from(CLIENTS), st.sampled_from(CUSTOMERS), minutes
-    )
-    drawn = draw(st.lists(row, max_size=25, unique_by=lambda pair: pair[:3]))
+    row = st.tuples(st.integers(0, last_day), st.sampled_from(CLIENTS), st.sampled_from(CUSTOMERS), minutes)
+    drawn = draw(st.lists(row, min_size=3, max_size=25, unique_by=lambda pair: pair[:3]))
     return links(*drawn)
 
 
@@ -116,7 +114,9 @@ def random_client_days(draw: st.DrawFn, last_day: int) -> pl.DataFrame:
             "is_bot": st.sampled_from((False, False, False, True)),
         }
     )
-    drawn = draw(st.lists(row, max_size=40, unique_by=lambda visit: (visit["day"], visit["client_id"])))
+    drawn = draw(
+        st.lists(row, min_size=8, max_size=40, unique_by=lambda visit: (visit["day"], visit["client_id"]))
+    )
     return client_days(*drawn)
 
 
@@ -130,4 +130,4 @@ def random_conversions(draw: st.DrawFn, last_day: int) -> pl.DataFrame:
         st.integers(0, 100_000),
         st.sampled_from((True, True, True, False)),
     )
-    return conversions(*draw(st.lists(row, max_size=15)))
+    return conversions(*draw(st.lists(row, min_size=3, max_size=15)))

@@ -50,7 +50,9 @@ EVENT_NAMES = (
 )
 
 
-def event(number: int, clock: str, client: str | None, name: str = "page_viewed", **values: Any) -> dict[str, Any]:
+def event(
+    number: int, clock: str, client: str | None, name: str = "page_viewed", **values: Any
+) -> dict[str, Any]:
     usual = {
         "day": day(number),
         "client_id": client,
@@ -200,7 +202,7 @@ def random_history(draw: st.DrawFn) -> dict[str, pl.DataFrame]:
     return frames(events, list(starts.values()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(history=random_history())
 def test_chunks_do_not_matter_and_everything_adds_up(history: dict[str, pl.DataFrame]):
     whole = assert_chunking_does_not_matter(TABLE, history, days(0, 6), SETTINGS, (1, 3))

@@ -22,7 +22,7 @@ from puffy_platform_tests.windows import (
 
 TABLE = identities.TABLE
 SETTINGS = settings_with()
-LAST_DAY = 20
+LAST_DAY = 14
 
 
 def events(*rows: tuple[int, str, str | None, str | None]) -> pl.DataFrame:
@@ -111,7 +111,7 @@ def test_a_link_repeated_on_a_later_day_is_reported():
     assert judged[day(5), "each_pair_once"] == "fail"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(history=random_links(LAST_DAY), order=st.randoms(use_true_random=False))
 def test_neither_chunks_nor_the_order_of_arrival_change_a_link(history: pl.DataFrame, order):
     whole = assert_chunking_does_not_matter(

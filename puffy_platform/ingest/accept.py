@@ -1,0 +1,77 @@
+"""All files of some landing days to the tables of ingest: first deliveries accepted, later ones duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from puffy_platform.ingest.landing import LandingFile
+from puffy_platform.ingest.reader import DRIFT_SCHEMA, Landed, no_quarantine, no_rows, read_file
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange
+
+__all__ = ["index", "ingest"]
+
+PLACE = ("day", "source_file", "source_line")
+INDEX = ("day", "event_id", "source_file", "source_line")
+
+
+def index(files: Sequence[LandingFile], settings: Settings) -> pl.DataFrame:
+    """row_index of these files: every valid row's identity and place."""
+    return _rows([read_file(file, settings) for file in files]).select(INDEX)
+
+
+def ingest(
+    files: Sequence[LandingFile], days: DayRange, earlier: pl.DataFrame, settings: Settings
+) -> dict[str, pl.DataFrame]:
+    """The five tables of ingest for exactly these landing days.
+
+    `earlier` is row_index of the `late_days + 1` landing days before. A row is a duplicate when its event_id occurs
+    earlier by (day, source_file, source_line), and then names the first occurrence. That window is enough: equal
+    event ids have equal timestamps, and a row is accepted only from a day before to `late_days` after its event.
+
+    Invariant: per file, rows = accepted + duplicates + quarantined, and the same for cents.
+    """
+    landed = [read_file(file, settings) for file in files if file.day in days]
+    rows = _rows(landed).sort(PLACE)
+    window = days.widen(before=settings.ingest.late_days + 1)
+    before = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX)
+    occurrences = pl.concat([before, rows.select(INDEX)]).sort(PLACE)
+    firsts = occurrences.filter(pl.col("event_id").is_first_distinct())
+    placed = rows.join(
+        firsts.rename({"day": "original_day", "source_file": "original_file", "source_line": "original_line"}),
+        on="event_id",
+        how="left",
+        maintain_order="left",
+    )
+    is_first = (
+        (pl.col("day") == pl.col("original_day"))
+        & (pl.col("source_file") == pl.col("original_file"))
+        & (pl.col("source_line") == pl.col("original_line"))
+    )
+    accepted, duplicates = placed.filter(is_first), placed.filter(~is_first)
+    return {
+        "row_index": rows.select(INDEX),
+        "raw_events": accepted,
+        "duplicate_events": duplicates,
+        "quarantined_events": _quarantined(landed),
+        "file_drift": _file_drift(landed, accepted, duplicates),
+    }
+
+
+def _rows(landed: Sequence[Landed]) -> pl.DataFrame:
+    return pl.concat([no_rows(), *(found.rows for found in landed)], how="diagonal_relaxed")
+
+
+def _quarantined(landed: Sequence[Landed]) -> pl.DataFrame:
+    return pl.concat([no_quarantine(), *(found.quarantined for found in landed)], how="diagonal_relaxed")
+
+
+def _file_drift(landed: Sequence[Landed], accepted: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
+    files = pl.DataFrame([found.drift for found in landed], schema=DRIFT_SCHEMA)
+    place = ["day", "source_file"]
+    for name, rows in (("accepted", accepted), ("duplicates", duplicates)):
+        counts = rows.group_by(place).agg(pl.len().cast(pl.Int64).alias(name))
+        files = files.join(counts, on=place, how="left").with_columns(pl.col(name).fill_null(0))
+    return files

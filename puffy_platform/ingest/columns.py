@@ -1,0 +1,79 @@
+"""From a file's own columns to the seven of the raw event: renamed, missing and unknown ones, all recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from puffy_platform.ingest.records import LINE
+
+__all__ = ["OPTIONAL", "RAW_COLUMNS", "REQUIRED", "Drift", "recognise", "to_raw_columns"]
+
+REQUIRED = ("client_id", "page_url", "timestamp", "event_name")
+OPTIONAL = ("referrer", "event_data", "user_agent")
+RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a file's columns differ from the contract. `found` maps raw columns to the file's names."""
+
+    found: Mapping[str, str]
+    renamed: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    added: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def missing_required(self) -> tuple[str, ...]:
+        return tuple(name for name in self.missing if name in REQUIRED)
+
+    @property
+    def has_no_header(self) -> bool:
+        """Not one known name: the first line is data, not a header."""
+        return not self.found
+
+
+def recognise(header: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Drift:
+    """Match the file's names with the raw columns: the exact name, else another case of it, else an alias.
+
+    When two columns mean the same, the better match wins; the other is kept as an unknown column, with a note.
+    """
+    found: dict[str, str] = {}
+    notes = []
+    for column in RAW_COLUMNS:
+        known = [column.lower(), *(alias.lower() for alias in aliases.get(column, ()))]
+        matches = [name for name in header if name.lower() in known]
+        matches.sort(key=lambda name: (name != column, known.index(name.lower()), header.index(name)))
+        if matches:
+            found[column] = matches[0]
+        for name in matches[1:]:
+            notes.append(f"column {name} means {column} as well and was kept aside, {matches[0]} was used")
+    taken = set(found.values())
+    return Drift(
+        found=found,
+        renamed=tuple((name, column) for column, name in found.items() if name != column),
+        missing=tuple(column for column in RAW_COLUMNS if column not in found),
+        added=tuple(name for name in header if name not in taken),
+        notes=tuple(notes),
+    )
+
+
+def to_raw_columns(rows: pl.DataFrame, drift: Drift) -> pl.DataFrame:
+    """The seven raw columns (empty text is null), `extra` (JSON of the unknown ones that hold anything) and LINE."""
+
+    def present(name: str) -> pl.Expr:
+        return pl.when(pl.col(name) != "").then(pl.col(name))
+
+    columns = [
+        present(drift.found[column]).alias(column) if column in drift.found else pl.lit(None, pl.String).alias(column)
+        for column in RAW_COLUMNS
+    ]
+    extra = pl.lit(None, pl.String).alias("extra")
+    if drift.added:
+        unknown = [present(name).alias(name) for name in drift.added]
+        anything = pl.any_horizontal(present(name).is_not_null() for name in drift.added)
+        extra = pl.when(anything).then(pl.struct(unknown).struct.json_encode()).alias("extra")
+    return rows.select(*columns, extra, pl.col(LINE).alias("source_line"))

@@ -1,0 +1,123 @@
+"""The contract of a raw event, row by row: which rows can be accepted, and for the others the one rule they break."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from puffy_platform.event_data import PURCHASE, is_json_object, purchase_fields
+from puffy_platform.ingest.columns import RAW_COLUMNS, REQUIRED
+from puffy_platform.ingest.times import to_utc
+from puffy_platform.settings import Settings
+
+__all__ = ["EVENTS", "judge"]
+
+EVENTS = (
+    "page_viewed",
+    "email_filled_on_popup",
+    "product_added_to_cart",
+    "checkout_started",
+    "checkout_completed",
+)
+
+
+def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
+    """Add event_ts, event_day, timestamp_kind, revenue_cents, and `rule`, `column`, `message` where a rule is broken.
+
+    The first broken rule in the order below is named. Messages say what is wrong and what to do, never the value.
+    """
+    times = to_utc(rows["timestamp"], settings.shop.time_zone)
+    fields = purchase_fields(rows.select("event_name", "event_data").lazy()).collect()
+    judged = rows.hstack(times).hstack(fields.select("transaction_id", "revenue_cents")).with_columns(
+        event_day=pl.col("event_ts").dt.date()
+    )
+    return judged.with_columns(_first_broken(day, settings)).unnest("broken").drop("transaction_id", "in_gap")
+
+
+def _first_broken(day: dt.date, settings: Settings) -> pl.Expr:
+    limit, late_days = settings.ingest.max_field_bytes, settings.ingest.late_days
+    is_purchase = pl.col("event_name") == PURCHASE
+    event_day, start = pl.col("event_day"), settings.partitions.start_day
+    rules: list[tuple[pl.Expr, str, str | None, str]] = [
+        (
+            pl.col(name).str.len_bytes() > limit,
+            "field_too_large",
+            name,
+            f"The field is larger than {limit:,} bytes (ingest.max_field_bytes).",
+        )
+        for name in (*RAW_COLUMNS, "extra")
+    ]
+    rules += [
+        (pl.col(name).is_null(), "missing_value", name, f"Every event needs a {name}, and this one has none.")
+        for name in REQUIRED
+        if name != "client_id"
+    ]
+    rules += [
+        (
+            ~pl.col("event_name").is_in(EVENTS),
+            "unknown_event",
+            "event_name",
+            f"The event is not one of {', '.join(EVENTS)}.",
+        ),
+        (
+            pl.col("in_gap"),
+            "nonexistent_local_time",
+            "timestamp",
+            f"The clock change of {settings.shop.time_zone} skips this hour: send an offset.",
+        ),
+        (
+            pl.col("event_ts").is_null(),
+            "unreadable_timestamp",
+            "timestamp",
+            "The timestamp is not ISO 8601, for example 2025-02-23T00:00:01.750Z.",
+        ),
+        (
+            event_day > pl.lit(day + dt.timedelta(days=1)),
+            "in_future",
+            "timestamp",
+            "The event lies more than a day after its file: check the sender's clock.",
+        ),
+        (
+            event_day < pl.lit(day - dt.timedelta(days=late_days)),
+            "too_late",
+            "timestamp",
+            f"The event is more than {late_days} days older than its file (ingest.late_days).",
+        ),
+    ]
+    if start is not None:
+        rules.append(
+            (
+                event_day < pl.lit(start),
+                "before_start",
+                "timestamp",
+                f"The event is older than the first day of the tables, {start} (partitions.start_day).",
+            )
+        )
+    rules += [
+        (
+            ~is_json_object(pl.col("event_data")).fill_null(True),
+            "broken_json",
+            "event_data",
+            "The text is not a JSON object: it may have been cut off or quoted wrongly.",
+        ),
+        (
+            is_purchase & pl.col("transaction_id").is_null(),
+            "purchase_without_transaction_id",
+            "event_data",
+            "A checkout_completed needs a transaction_id.",
+        ),
+        (
+            is_purchase & pl.col("revenue_cents").is_null(),
+            "unreadable_revenue",
+            "event_data",
+            "The revenue of a checkout_completed must be an amount, for example 349.00.",
+        ),
+    ]
+    verdict = pl.lit(None, pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
+    for condition, rule, column, message in reversed(rules):
+        named = pl.struct(
+            rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message)
+        )
+        verdict = pl.when(condition.fill_null(False)).then(named).otherwise(verdict)
+    return verdict.alias("broken")

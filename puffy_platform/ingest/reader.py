@@ -1,0 +1,196 @@
+"""One landing file to its valid rows, its quarantined records and its line in file_drift. Bad input never raises."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+
+import polars as pl
+import polars_hash as plh
+
+from puffy_platform.ingest.columns import RAW_COLUMNS, Drift, recognise, to_raw_columns
+from puffy_platform.ingest.csv_text import read_csv
+from puffy_platform.ingest.judge import judge
+from puffy_platform.ingest.landing import LandingFile, content_hash
+from puffy_platform.ingest.other_formats import read_ndjson, read_parquet
+from puffy_platform.ingest.records import BROKEN_SCHEMA, LINE, Records, Unreadable
+from puffy_platform.settings import Settings
+
+__all__ = ["DRIFT_SCHEMA", "Landed", "no_quarantine", "no_rows", "read_file"]
+
+SEPARATOR = "\x1f"
+QUARANTINE_SCHEMA: dict[str, type[pl.DataType]] = {**BROKEN_SCHEMA, "revenue_cents": pl.Int64}
+DRIFT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "day": pl.Date,
+    "source_file": pl.String,
+    "format": pl.String,
+    "encoding": pl.String,
+    "status": pl.String,
+    "bytes": pl.Int64,
+    "content_hash": pl.String,
+    "rows": pl.Int64,
+    "quarantined": pl.Int64,
+    "renamed": pl.List(pl.Struct({"seen": pl.String, "meant": pl.String})),
+    "missing": pl.List(pl.String),
+    "added": pl.List(pl.String),
+    "naive_timestamps": pl.Int64,
+    "offset_timestamps": pl.Int64,
+    "empty_client_ids": pl.Int64,
+    "revenue_cents": pl.Int64,
+    "notes": pl.List(pl.String),
+}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file taken apart: `rows` (raw_events' columns and revenue_cents, duplicates still in), `quarantined`, `drift`."""
+
+    rows: pl.DataFrame
+    quarantined: pl.DataFrame
+    drift: dict[str, object]
+
+
+def read_file(file: LandingFile, settings: Settings) -> Landed:
+    """Read one file under the contract of the raw event. A file that cannot be read at all is one quarantined record."""
+    try:
+        records = _records(file)
+    except Unreadable as error:
+        return _unreadable(file, str(error))
+    except OSError as error:
+        return _unreadable(file, f"it cannot be opened ({error.strerror or type(error).__name__})")
+    drift = recognise(records.header, settings.ingest.aliases)
+    if records.header and (drift.has_no_header or drift.missing_required):
+        return _without_required_columns(file, records, drift)
+    judged = judge(to_raw_columns(records.rows, drift), file.day, settings)
+    good = judged.filter(pl.col("rule").is_null())
+    bad = judged.filter(pl.col("rule").is_not_null()).select("source_line", "rule", "column", "message", "revenue_cents")
+    bad = bad.with_columns(raw=pl.Series(records.raw(bad["source_line"].to_list()), dtype=pl.String))
+    quarantined = pl.concat([bad, records.broken], how="diagonal_relaxed").select(
+        pl.col(name).cast(dtype) for name, dtype in QUARANTINE_SCHEMA.items()
+    )
+    rows = _as_raw_events(good, file, drift)
+    return Landed(
+        rows,
+        _placed(quarantined, file, records.header_text),
+        _drift_row(file, records, drift, rows=rows, quarantined=quarantined),
+    )
+
+
+def _records(file: LandingFile) -> Records:
+    data = file.path.read_bytes()
+    if file.format.endswith(".gz"):
+        try:
+            data = gzip.decompress(data) if data else data
+        except (OSError, EOFError, zlib.error):
+            raise Unreadable("its gzip stream is damaged or cut off") from None
+    if file.format.startswith("csv"):
+        return read_csv(data)
+    if file.format.startswith("ndjson"):
+        return read_ndjson(data)
+    return read_parquet(data)
+
+
+def _as_raw_events(rows: pl.DataFrame, file: LandingFile, drift: Drift) -> pl.DataFrame:
+    canonical = plh.concat_str([pl.col(name).fill_null("") for name in (*RAW_COLUMNS, "extra")], separator=SEPARATOR)
+    return rows.with_columns(
+        event_id=canonical.nchash.xxh3_128().cast(pl.String),
+        day=pl.lit(file.day),
+        referrer_recorded=pl.lit("referrer" in drift.found),
+        source_file=pl.lit(file.path.name),
+    ).drop("rule", "column", "message", "timestamp")
+
+
+def _placed(quarantined: pl.DataFrame, file: LandingFile, header: str | None) -> pl.DataFrame:
+    return quarantined.with_columns(
+        day=pl.lit(file.day), source_file=pl.lit(file.path.name), header=pl.lit(header, pl.String)
+    )
+
+
+def _drift_row(
+    file: LandingFile, records: Records, drift: Drift, *, rows: pl.DataFrame, quarantined: pl.DataFrame
+) -> dict[str, object]:
+    total = rows.height + quarantined.height
+    status = "read" if total else "header_only" if records.header or records.header_text else "empty"
+    return {
+        "day": file.day,
+        "source_file": file.path.name,
+        "format": file.format,
+        "encoding": records.encoding,
+        "status": status,
+        "bytes": file.size,
+        "content_hash": content_hash(file.path),
+        "rows": total,
+        "quarantined": quarantined.height,
+        "renamed": [{"seen": seen, "meant": meant} for seen, meant in drift.renamed],
+        "missing": list(drift.missing) if records.header else [],
+        "added": list(drift.added),
+        "naive_timestamps": rows.filter(pl.col("timestamp_kind") == "naive").height,
+        "offset_timestamps": rows.filter(pl.col("timestamp_kind") == "offset").height,
+        "empty_client_ids": rows["client_id"].null_count(),
+        "revenue_cents": int(rows["revenue_cents"].sum() or 0) + int(quarantined["revenue_cents"].sum() or 0),
+        "notes": [*records.notes, *drift.notes],
+    }
+
+
+def _without_required_columns(file: LandingFile, records: Records, drift: Drift) -> Landed:
+    """Every record is kept as delivered: with an alias for the missing column it can be replayed."""
+    lines = records.rows[LINE].to_list()
+    texts = records.raw(lines)
+    if drift.has_no_header:
+        rule, column = "missing_header", None
+        message = "No column of the first line is known: the header is missing, or another file was delivered."
+        if records.header_text is not None:
+            lines, texts = [1, *lines], [records.header_text, *texts]
+    else:
+        column = drift.missing_required[0]
+        rule = f"missing_column:{column}"
+        message = f"The file has no column {column}. If it is called otherwise here, add an alias (ingest.aliases) and replay."
+    found = pl.DataFrame(
+        {"source_line": lines, "raw": texts}, schema={"source_line": pl.Int64, "raw": pl.String}
+    ).with_columns(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
+    quarantined = pl.concat([found, records.broken], how="diagonal_relaxed").select(
+        pl.col(name).cast(dtype) if name in found.columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in QUARANTINE_SCHEMA.items()
+    )
+    nothing = no_rows()
+    return Landed(
+        nothing,
+        _placed(quarantined, file, records.header_text),
+        _drift_row(file, records, drift, rows=nothing, quarantined=quarantined),
+    )
+
+
+def _unreadable(file: LandingFile, why: str) -> Landed:
+    """The file itself stays in the landing folder; one quarantined record stands for it."""
+    message = f"The file could not be read: {why}. Deliver it again; the day is then computed anew."
+    quarantined = pl.DataFrame(
+        [(0, "unreadable_file", None, message, f"{file.path.name}: {file.size} bytes", None)],
+        schema=QUARANTINE_SCHEMA,
+        orient="row",
+    )
+    nothing = no_rows()
+    empty = Records((), None, nothing, quarantined.clear(), lambda _: [], "unknown", (why,))
+    row = _drift_row(file, empty, recognise((), {}), rows=nothing, quarantined=quarantined)
+    return Landed(nothing, _placed(quarantined, file, None), row | {"status": "unreadable"})
+
+
+def no_rows() -> pl.DataFrame:
+    """An empty frame of valid rows."""
+    text = ("client_id", "page_url", "referrer", "event_name", "event_data", "user_agent")
+    return pl.DataFrame(
+        schema={
+            **dict.fromkeys((*text, "event_id", "extra", "timestamp_kind", "source_file"), pl.String),
+            "day": pl.Date,
+            "event_day": pl.Date,
+            "event_ts": pl.Datetime("us", "UTC"),
+            "referrer_recorded": pl.Boolean,
+            "source_line": pl.Int64,
+            "revenue_cents": pl.Int64,
+        }
+    )
+
+
+def no_quarantine() -> pl.DataFrame:
+    """An empty frame of quarantined records."""
+    return pl.DataFrame(schema={**QUARANTINE_SCHEMA, "day": pl.Date, "source_file": pl.String, "header": pl.String})

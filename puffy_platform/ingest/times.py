@@ -1,0 +1,80 @@
+"""Timestamps as trackers write them, to UTC."""
+
+from __future__ import annotations
+
+import polars as pl
+
+__all__ = ["to_utc"]
+
+_PARTS = (
+    r"^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:[.,](\d{1,9}))?\s?(?:([Zz])|([+-])(\d{2}):?(\d{2})?)?$"
+)
+UTC = pl.Datetime("us", "UTC")
+
+
+def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
+    """Per text: `event_ts` (UTC, microseconds), `timestamp_kind` (utc, offset, naive) and `in_gap`.
+
+    Reads ISO 8601 date-times with `T` or a space, with or without seconds, fraction and offset. A naive one is read
+    in `zone`: of an hour that a clock change repeats, the first; in an hour that a clock change skips, `event_ts` is
+    null and `in_gap` true. Everything else is null.
+    """
+    frame = pl.DataFrame({"text": text}).with_row_index("row")
+    frame = frame.with_columns(
+        event_ts=pl.col("text").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    )
+    usual = frame.filter(pl.col("event_ts").is_not_null()).with_columns(
+        timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
+    )
+    unusual = _take_apart(frame.filter(pl.col("event_ts").is_null()).drop("event_ts"), zone)
+    columns = ["row", "event_ts", "timestamp_kind", "in_gap"]
+    return pl.concat([usual.select(columns), unusual.select(columns)]).sort("row").drop("row")
+
+
+def _take_apart(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
+    part = pl.col("text").str.strip_chars().str.extract_groups(_PARTS).struct
+    local = pl.concat_str(
+        pl.col("date"),
+        pl.lit("T"),
+        pl.col("time"),
+        pl.col("seconds").fill_null(":00"),
+        pl.lit("."),
+        pl.col("fraction").fill_null("0").str.pad_end(9, "0").str.head(6),
+    ).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    hours = pl.col("offset_hours").cast(pl.Int64)
+    minutes = pl.col("offset_minutes").fill_null("00").cast(pl.Int64)
+    sign = pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
+    valid_offset = (hours <= 14) & (minutes < 60)
+    shifted = pl.when(valid_offset).then(pl.col("local") - pl.duration(minutes=sign * (hours * 60 + minutes)))
+    naive = pl.col("local").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    kind = (
+        pl.when(pl.col("z").is_not_null())
+        .then(pl.lit("utc"))
+        .when(pl.col("sign").is_not_null())
+        .then(pl.lit("offset"))
+        .otherwise(pl.lit("naive"))
+    )
+    return (
+        frame.with_columns(
+            date=part.field("1"),
+            time=part.field("2"),
+            seconds=part.field("3"),
+            fraction=part.field("4"),
+            z=part.field("5"),
+            sign=part.field("6"),
+            offset_hours=part.field("7"),
+            offset_minutes=part.field("8"),
+        )
+        .with_columns(local=local, timestamp_kind=kind)
+        .with_columns(
+            event_ts=pl.when(pl.col("timestamp_kind") == "utc")
+            .then(pl.col("local").dt.replace_time_zone("UTC"))
+            .when(pl.col("timestamp_kind") == "offset")
+            .then(shifted.dt.replace_time_zone("UTC"))
+            .otherwise(naive.dt.convert_time_zone("UTC"))
+            .cast(UTC)
+        )
+        .with_columns(
+            in_gap=(pl.col("timestamp_kind") == "naive") & pl.col("local").is_not_null() & pl.col("event_ts").is_null()
+        )
+    )
