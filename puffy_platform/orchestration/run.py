@@ -10,7 +10,7 @@ import dagster as dg
 from puffy_platform.orchestration.assets import SKIP_CURRENT_TAG
 from puffy_platform.orchestration.build import INGEST_JOB, MARTS_JOB, TABLES_JOB, build_definitions
 from puffy_platform.pipeline import Platform, affected
-from puffy_platform.table import DayRange
+from puffy_platform.table import DayRange, ranges
 
 __all__ = ["RunFailed", "dagster_home", "open_instance", "run_days"]
 
@@ -54,26 +54,38 @@ def run_days(platform: Platform, instance: dg.DagsterInstance, days: DayRange, *
     visited. Raises RunFailed with the message of the first step that failed.
     """
     definitions = build_definitions(platform)
-    landing_days = _landing_days(platform, days)
-    ingested = [table.name for table in platform.ingested]
-    _execute(definitions, instance, INGEST_JOB, landing_days, force)
+    _ingest(platform, definitions, instance, days, force)
+    derived = [table.name for table in platform.derived]
+    wave: DayRange | None = days if force else affected(platform, days, derived).hull() or days
+    visited = days
     for _ in range(MAX_ROUNDS):
-        wave = affected(platform, landing_days, tables=ingested).hull()
         if wave is None:
             break
-        _execute(definitions, instance, INGEST_JOB, wave, False)
-    visited = days
-    derived = [table.name for table in platform.derived]
-    wave = days if force else affected(platform, days, tables=derived).hull() or days
-    for _ in range(MAX_ROUNDS):
         _execute(definitions, instance, TABLES_JOB, wave, force and wave == days)
         visited = DayRange(min(visited.first, wave.first), max(visited.last, wave.last))
-        rest = affected(platform, days, tables=derived).hull()
-        if rest is None:
-            break
-        wave = rest
+        wave = affected(platform, days, derived).hull()
     _execute(definitions, instance, MARTS_JOB, None, force)
     return visited
+
+
+def _ingest(
+    platform: Platform, definitions: dg.Definitions, instance: dg.DagsterInstance, days: DayRange, force: bool
+) -> None:
+    """Read the landing days that may hold events of `days`, and those whose duplicates they decide.
+
+    A day outside that has no file now is left as it is: files may have been read from another folder, or archived,
+    and a run of other days must not empty it.
+    """
+    landing_days = _landing_days(platform, days)
+    _execute(definitions, instance, INGEST_JOB, landing_days, force)
+    for _ in range(MAX_ROUNDS):
+        files = platform.landing().files
+        stale = affected(platform, landing_days, [table.name for table in platform.ingested]).all_days()
+        wave = ranges(day for day in stale if day in files or day in landing_days)
+        for part in wave:
+            _execute(definitions, instance, INGEST_JOB, part, False)
+        if not wave:
+            return
 
 
 def _landing_days(platform: Platform, days: DayRange) -> DayRange:

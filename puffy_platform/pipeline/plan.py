@@ -92,9 +92,13 @@ class Plan:
     def __bool__(self) -> bool:
         return any(self.days.values())
 
+    def all_days(self) -> set[dt.date]:
+        """The days on which anything is to be computed."""
+        return {day for days in self.days.values() for day in days}
+
     def hull(self) -> DayRange | None:
         """The smallest range that holds all of its days."""
-        found = [day for days in self.days.values() for day in days]
+        found = self.all_days()
         return DayRange(min(found), max(found)) if found else None
 
 
