@@ -132,6 +132,65 @@ def _computable(platform: Platform, days: DayRange) -> DayRange:
 
 
 @app.command()
+def plan(
+    first: Annotated[dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    last: Annotated[dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")] = None,
+    landing: LandingFolder = None,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a run of these days (default: all landing days) would compute, and why. Computes nothing."""
+    from puffy_platform.pipeline import affected
+    from puffy_platform.present import print_plan
+
+    platform = _platform(settings_file, landing)
+    found = affected(platform, _days(platform, first, last))
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        print_plan(console, found)
+
+
+@app.command()
+def verify(
+    first: Annotated[dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    last: Annotated[dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")] = None,
+    landing: LandingFolder = None,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The audit: compute everything again from the raw files and compare row by row. Exit code 1 on a difference."""
+    from dataclasses import asdict
+
+    from puffy_platform.pipeline.verify import verify as run_verify
+    from puffy_platform.present import print_differences
+
+    platform = _platform(settings_file, landing)
+    days = _days(platform, first, last)
+    with errors.status(f"Computing {days} again from the raw files ..."):
+        differences = run_verify(platform, days)
+    if as_json:
+        print(json.dumps([asdict(found) for found in differences], default=str))
+    else:
+        print_differences(console, days, differences, len(platform.tables))
+    raise typer.Exit(1 if differences else 0)
+
+
+def _days(platform: Platform, first: dt.datetime | None, last: dt.datetime | None) -> DayRange:
+    """The range asked for; open ends are the first and the last landing day."""
+    from puffy_platform.table import DayRange
+
+    there = platform.landing().days
+    if there is None and (first is None or last is None):
+        _stop(f"no landing files in {platform.landing_folder or platform.settings.landing}; give --from and --to")
+    begin = first.date() if first else there.first  # type: ignore[union-attr]
+    end = last.date() if last else there.last  # type: ignore[union-attr]
+    if begin > end:
+        _stop(f"--from {begin} is after --to {end}")
+    return DayRange(begin, end)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000) -> None:
     """Open the Dagster UI (webserver and daemon, on this machine only) on this home's instance."""
     from puffy_platform.orchestration.ui import serve

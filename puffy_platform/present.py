@@ -17,9 +17,10 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from puffy_platform.orchestration.replay import Replay
-    from puffy_platform.pipeline import Platform
+    from puffy_platform.pipeline import Plan, Platform
     from puffy_platform.pipeline.status import Status
     from puffy_platform.pipeline.summary import Summary
+    from puffy_platform.pipeline.verify import Difference
     from puffy_platform.settings import Settings
     from puffy_platform.table import DayRange
 
@@ -167,6 +168,34 @@ def print_frame(console: Console, rows: pl.DataFrame) -> None:
         grid.add_row(*("-" if value is None else str(value) for value in row))
     console.print(grid, highlight=False)
     console.print(f"{rows.height:,} rows", style="dim")
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    if not plan:
+        console.print("[green]Everything is current:[/] nothing would be computed.")
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("table", "days", "", "why"):
+        grid.add_column(name)
+    for table, reason, span in plan.spans():
+        grid.add_row(table, f"{len(span):,}", str(span), reason.value)
+    console.print(grid)
+
+
+def print_differences(console: Console, days: DayRange, differences: list[Difference], tables: int) -> None:
+    if not differences:
+        console.print(f"[bold green]identical[/]: {tables} tables, {days}, row by row as computed from the raw files.")
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("table", "day", "only stored", "only recomputed", "money stored more"):
+        grid.add_column(name, justify="left" if name in ("table", "day") else "right")
+    for found in differences:
+        amount = "-" if found.money_cents is None else money(found.money_cents)
+        grid.add_row(found.table, str(found.day), f"{found.only_stored:,}", f"{found.only_recomputed:,}", amount)
+    console.print(grid)
+    console.print(
+        f"[bold red]{len(differences)} table-days differ.[/] `puffy plan` says which are merely not current; `puffy run` computes them."
+    )
 
 
 def print_replay(console: Console, replay: Replay) -> None:

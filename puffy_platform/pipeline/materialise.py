@@ -109,7 +109,7 @@ def store(
     for part in ranges(day for day in good if is_changed(day)):
         version = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
         versions |= dict.fromkeys(part, version)
-    now = dt.datetime.now(dt.UTC)
+    definition, now = table.definition_fingerprint(platform.settings), dt.datetime.now(dt.UTC)
     entries = []
     for day in good:
         content = contents.get(day, nothing)
@@ -121,6 +121,7 @@ def store(
                 rows=content["rows"],
                 content_hash=content["content_hash"],
                 parts={part["part"]: part["hash"] for part in content["parts"]},
+                definition_hash=definition,
                 inputs_hash=hashes[day],
                 version=versions.get(day, known.version if known else 0),
                 money_cents=money.get(day, 0) if table.money else None,

@@ -8,14 +8,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from puffy_platform.pipeline.landing import Landing
 from puffy_platform.pipeline.platform import Platform
-from puffy_platform.table import DayRange, Reads, Table
+from puffy_platform.table import DayRange, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
+from puffy_platform.warehouse.ledger import Entry
 
 __all__ = ["Fingerprints", "Plan", "Reason", "affected"]
 
@@ -24,7 +25,9 @@ class Reason(Enum):
     """Why a day must be computed."""
 
     NEW = "never computed"
-    CHANGED = "its files, settings, definition or upstream rows changed"
+    DEFINITION = "its settings or its definition changed"
+    FILES = "its landing files changed"
+    ROWS = "rows it reads changed"
     UPSTREAM = "an upstream day will be computed and may change"
 
 
@@ -40,7 +43,7 @@ class Fingerprints:
 
     def of(self, table: Table, day: dt.date) -> str:
         """Stable hash over the table's definition, its settings, and the content of all days it reads."""
-        digest = hashlib.sha256(self._definition(table).encode())
+        digest = hashlib.sha256(self.definition(table).encode())
         if table.transform is None:
             for name, content in self.landing.fingerprint(day):
                 digest.update(f"|{name}={content}".encode())
@@ -49,7 +52,8 @@ class Fingerprints:
             digest.update(self._content_read(read, day).encode())
         return digest.hexdigest()[:24]
 
-    def _definition(self, table: Table) -> str:
+    def definition(self, table: Table) -> str:
+        """Stable hash of the table's definition and of the settings it uses."""
         if table.name not in self._definitions:
             self._definitions[table.name] = table.definition_fingerprint(self.platform.settings)
         return self._definitions[table.name]
@@ -92,6 +96,19 @@ class Plan:
     def __bool__(self) -> bool:
         return any(self.days.values())
 
+    def spans(self) -> Iterator[tuple[str, Reason, DayRange]]:
+        """Table, reason and range, in order."""
+        for table, days in self.days.items():
+            for reason in Reason:
+                for span in ranges(day for day, why in days.items() if why is reason):
+                    yield table, reason, span
+
+    def to_json(self) -> list[dict[str, str]]:
+        return [
+            {"table": table, "from": str(span.first), "to": str(span.last), "why": reason.value}
+            for table, reason, span in self.spans()
+        ]
+
     def all_days(self) -> set[dt.date]:
         """The days on which anything is to be computed."""
         return {day for days in self.days.values() for day in days}
@@ -122,11 +139,17 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
             if day not in known:
                 reasons[day] = Reason.NEW
             elif known[day].inputs_hash != prints.of(table, day):
-                reasons[day] = Reason.CHANGED
+                reasons[day] = _why(table, known[day], prints)
             elif day in may_change:
                 reasons[day] = Reason.UPSTREAM
         planned[table.name] = reasons
     return Plan(planned)
+
+
+def _why(table: Table, entry: Entry, prints: Fingerprints) -> Reason:
+    if entry.definition_hash != prints.definition(table):
+        return Reason.DEFINITION
+    return Reason.FILES if table.transform is None else Reason.ROWS
 
 
 def _readers(

@@ -23,17 +23,19 @@ Progress = Callable[[str, DayRange], None]
 class Platform:
     """Settings, tables and warehouse of one home.
 
-    `landing_folder` overrides the one in the settings; `on_progress` hears of each finished chunk of a table.
+    `landing_folder` and `warehouse_root` override those in the settings; `on_progress` hears of each finished
+    chunk of a table.
     """
 
     settings: Settings
     tables: Mapping[str, Table] = field(default_factory=lambda: TABLES)
     landing_folder: Path | None = None
+    warehouse_root: str | None = None
     on_progress: Progress | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.warehouse)
+        return Warehouse(self.warehouse_root or self.settings.warehouse)
 
     def landing(self) -> Landing:
         """A fresh look at the landing folder."""

@@ -24,6 +24,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "rows": pl.Int64,
     "content_hash": pl.String,
     "parts": pl.List(pl.Struct({"part": pl.Date, "hash": pl.String})),
+    "definition_hash": pl.String,
     "inputs_hash": pl.String,
     "version": pl.Int64,
     "money_cents": pl.Int64,
@@ -41,6 +42,7 @@ class Entry:
     rows: int
     content_hash: str
     parts: dict[dt.date, str]
+    definition_hash: str
     inputs_hash: str
     version: int
     money_cents: int | None

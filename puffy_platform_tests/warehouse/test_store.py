@@ -81,7 +81,7 @@ def test_the_content_hash_ignores_the_order_of_rows_and_sees_every_other_differe
 
 
 def entry(number: int, *, inputs: str, version: int) -> Entry:
-    return Entry("toy", day(number), 1, "c", {day(1): "h"}, inputs, version, None, "r", dt.datetime.now(dt.UTC))
+    return Entry("toy", day(number), 1, "c", {day(1): "h"}, "d", inputs, version, None, "r", dt.datetime.now(dt.UTC))
 
 
 def test_the_ledger_gives_the_entry_of_the_newest_data_version(warehouse: Warehouse) -> None:
