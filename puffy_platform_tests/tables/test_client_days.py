@@ -95,8 +95,9 @@ GOLDEN = frames(
         event(0, "10:12", "ann", "checkout_completed", revenue_cents=99_900),
         event(0, "10:13", "ann", "checkout_completed", revenue_cents=100),
         event(0, "23:50", "ann", channel="Paid Search"),
-        event(1, "00:05", "ann", channel="Internal", source_line=8),
+        event(1, "00:10", "ann", channel="Email", source_line=7),
         event(1, "00:05", "ann", channel="Referral", source_line=9),
+        event(1, "00:05", "ann", channel="Internal", source_line=8),
         event(0, "03:00", "crawler", is_bot=True),
         event(0, "03:01", "crawler"),
         event(0, "04:00", None, "checkout_completed", revenue_cents=5_000),
@@ -127,7 +128,7 @@ def test_what_ann_did_is_counted_by_kind_and_day():
         "first_event_at": at(0, "10:00"),
         "is_bot": False,
     }
-    assert (second["events"], second["page_views"], second["revenue_cents"]) == (2, 2, 0)
+    assert (second["events"], second["page_views"], second["revenue_cents"]) == (3, 3, 0)
 
 
 def test_a_day_on_which_only_the_session_of_the_evening_before_went_on_has_no_session_start():
