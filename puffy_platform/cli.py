@@ -118,7 +118,7 @@ def run(
 
 def _computable(platform: Platform, days: DayRange) -> DayRange:
     """The range, or a clear stop when it lies outside the platform's days."""
-    from puffy_platform.orchestration.build import last_partition
+    from puffy_platform.orchestration.names import last_partition
 
     landing = platform.landing()
     start = platform.start_day(landing)

@@ -33,7 +33,7 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
     by the demo is refused; one that was is made anew.
     """
     from puffy_platform.demo import write_landing
-    from puffy_platform.orchestration.build import last_partition
+    from puffy_platform.orchestration.names import last_partition
     from puffy_platform.pipeline.summary import summarise
 
     settings = load_settings()
@@ -45,7 +45,7 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
     with console.status(f"Simulating {days} days of a shop ..."):
         truth = write_landing(settings.landing, span.first, days, seed, events_per_day)
     console.print(
-        f"Wrote {truth.files} files with {truth.rows:,} rows to {_short(settings.landing)}, defects planted and known."
+        f"Wrote {len(truth.by_file)} files with {truth.rows:,} rows to {_short(settings.landing)}, defects planted and known."
     )
     platform = Platform(settings)
     seconds = run_with_progress(console, platform, span)

@@ -16,6 +16,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from puffy_platform.demo import Truth
     from puffy_platform.orchestration.replay import Replay
     from puffy_platform.pipeline import Plan, Platform
     from puffy_platform.pipeline.status import Status
@@ -225,6 +226,32 @@ def print_settings(console: Console, settings: Settings) -> None:
 
 def _toml(key: str, value: object) -> str:
     return str(value) if key == "start_day" else json.dumps(value, ensure_ascii=False)
+
+
+def print_demo_truth(console: Console, summary: Summary, truth: Truth) -> bool:
+    """What the simulator planted beside what the platform found; True when all of it agrees."""
+    planted = {
+        "rows": (truth.rows, summary.rows),
+        "accepted": (truth.accepted, summary.accepted),
+        "duplicates": (truth.duplicates, summary.duplicates),
+        **{
+            f"quarantined as {rule}": (count, summary.quarantined_by_rule.get(rule, 0))
+            for rule, count in truth.quarantined.items()
+        },
+        "orders": (truth.shop.orders, summary.orders),
+        "revenue in cents": (truth.shop.revenue_cents, summary.revenue_cents),
+        "repeats": (truth.shop.repeats, summary.repeats),
+        "collisions": (truth.shop.collisions, summary.collisions),
+    }
+    wrong = {name: both for name, both in planted.items() if both[0] != both[1]}
+    if not wrong:
+        console.print(f"[green]All {len(planted)} planted figures were found exactly.[/]", highlight=False)
+        return True
+    grid = _grid("Planted and found differ", "", "planted", "found")
+    for name, (expected, found) in wrong.items():
+        grid.add_row(name, f"{expected:,}", f"{found:,}", style="bold red")
+    console.print(grid)
+    return False
 
 
 def print_next_commands(console: Console, days: DayRange) -> None:

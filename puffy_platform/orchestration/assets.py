@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from puffy_platform.orchestration.describe import asset_spec, check_results_of, check_specs, day_metadata
+from puffy_platform.orchestration.names import SKIP_CURRENT_TAG
 from puffy_platform.pipeline import Platform, Report, materialise, materialise_ingest
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 
-__all__ = ["LANDING_FILES", "SKIP_CURRENT_TAG", "derived_asset", "ingest_asset", "landing_files"]
+__all__ = ["LANDING_FILES", "derived_asset", "ingest_asset", "landing_files"]
 
 LANDING_FILES = "landing_files"
-# Set on runs of the command line and the sensors: days that are current are left as they are. A person who
-# presses Materialize in the UI gets a real computation.
-SKIP_CURRENT_TAG = "puffy/skip_current"
 
 
 def landing_files(platform: Platform) -> dg.AssetSpec:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from puffy_platform.orchestration.assets import SKIP_CURRENT_TAG
-from puffy_platform.orchestration.build import INGEST_JOB, MARTS_JOB, TABLES_JOB, build_definitions
+from puffy_platform.orchestration.build import build_definitions
+from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, TABLES_JOB, range_tags
 from puffy_platform.pipeline import Platform, affected
 from puffy_platform.table import DayRange, ranges
 
@@ -99,10 +99,7 @@ def _landing_days(platform: Platform, days: DayRange) -> DayRange:
 def _execute(
     definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, days: DayRange | None, force: bool
 ) -> None:
-    tags = {} if force else {SKIP_CURRENT_TAG: "true"}
-    if days is not None:
-        tags["dagster/asset_partition_range_start"] = str(days.first)
-        tags["dagster/asset_partition_range_end"] = str(days.last)
+    tags = {} if days is None else range_tags(days, skip_current=not force)
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         tags=tags,
