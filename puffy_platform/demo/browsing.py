@@ -1,4 +1,4 @@
-"""What people do during a visit: pages, popup, cart, checkout, and how that looks in URL, referrer and browser.
+"""What people do during a visit: pages, popup, cart, checkout, and how it looks in URL, referrer and browser.
 
 Crawlers and the contents of orders are elsewhere; here a purchase is an event like any other.
 """
@@ -10,19 +10,37 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from puffy_platform.demo.journeys import DAY_MS, Customers, Ints, Visits
+from puffy_platform.demo.agents import PEOPLE_AGENTS
+from puffy_platform.demo.journeys import Customers, Ints, Visits
 from puffy_platform.demo.model import ShopModel
-from puffy_platform.demo.vocabulary import CHECKOUT, LANDINGS, PAGES, PEOPLE_AGENTS, SHOP
+from puffy_platform.demo.vocabulary import CHECKOUT, LANDINGS, PAGES, SHOP
 
-__all__ = ["CART", "CHECKOUT_COMPLETED", "CHECKOUT_STARTED", "EVENT_NAMES", "PAGE", "POPUP", "browse", "client_ids", "tokens"]
+__all__ = [
+    "CART",
+    "CHECKOUT_COMPLETED",
+    "CHECKOUT_STARTED",
+    "EVENT_NAMES",
+    "PAGE",
+    "POPUP",
+    "browse",
+    "client_ids",
+    "tokens",
+]
 
-EVENT_NAMES = ("page_viewed", "email_filled_on_popup", "product_added_to_cart", "checkout_started", "checkout_completed")
+EVENT_NAMES = (
+    "page_viewed",
+    "email_filled_on_popup",
+    "product_added_to_cart",
+    "checkout_started",
+    "checkout_completed",
+)
 PAGE, POPUP, CART, CHECKOUT_STARTED, CHECKOUT_COMPLETED = range(len(EVENT_NAMES))
 # With at most 10 pages and 4 other events a visit stays under the distance that `journeys.py` keeps.
 MAX_PAGES = 10
 MAX_PAUSE_MS = 15 * 60_000
-# Longer than any sensible session timeout's default of 30 minutes, so that visits are sessions.
-BETWEEN_VISITS_MS = 45 * 60_000
+# More than the default session timeout of 30 minutes, even after a page is opened again at the end, so that
+# visits are sessions.
+BETWEEN_VISITS_MS = 75 * 60_000
 PRODUCTS = np.array([number for number, path in enumerate(PAGES.texts) if path.startswith("/products/")])
 
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", dtype=np.uint8)
@@ -31,7 +49,9 @@ _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 def tokens(rng: np.random.Generator, count: int, length: int) -> pl.Series:
     """Random URL-safe texts of a length, as the web is full of them."""
     letters = _ALPHABET[rng.integers(0, len(_ALPHABET), (count, length))]
-    return pl.Series(np.ascontiguousarray(letters).view(f"S{length}").ravel(), dtype=pl.Binary).cast(pl.String)
+    return pl.Series(np.ascontiguousarray(letters).view(f"S{length}").ravel(), dtype=pl.Binary).cast(
+        pl.String
+    )
 
 
 def client_ids(rng: np.random.Generator, first_seen: Ints, first_day: dt.date) -> pl.Series:
@@ -42,12 +62,17 @@ def client_ids(rng: np.random.Generator, first_seen: Ints, first_day: dt.date) -
 
 
 def browse(
-    rng: np.random.Generator, model: ShopModel, visits: Visits, customers: Customers, end: int, first_day: dt.date
+    rng: np.random.Generator,
+    model: ShopModel,
+    visits: Visits,
+    customers: Customers,
+    end: int,
+    first_day: dt.date,
 ) -> pl.DataFrame:
-    """All events of people before `end`: ts, visit, person, event_name, channel, client_id, page_url, referrer, user_agent.
+    """All events of people before `end`: ts, visit, person, channel and the raw columns without event_data.
 
-    The first event of a visit shows its channel in URL and referrer. Visits of one client are kept apart by more
-    than a session timeout, later ones pushed back if need be.
+    The first event of a visit shows its channel in URL and referrer. Visits of one client are kept apart by
+    more than a session timeout, later ones pushed back if need be.
     """
     count = len(visits.person)
     pages = np.minimum(rng.geometric(1 - model.extra_pages_continue, count), MAX_PAGES)
@@ -65,7 +90,9 @@ def browse(
     event[(place == 1) & (popup[visit] == 1)] = POPUP
     for limit, code in zip(tail.T[::-1], (CART, CHECKOUT_STARTED, CHECKOUT_COMPLETED), strict=True):
         event[from_end < limit] = code
-    pause = np.minimum(np.exp(rng.normal(np.log(40_000), 1.1, len(visit))), MAX_PAUSE_MS).astype(np.int64) + 1_000
+    pause = (
+        np.minimum(np.exp(rng.normal(np.log(40_000), 1.1, len(visit))), MAX_PAUSE_MS).astype(np.int64) + 1_000
+    )
     pause[place == 0] = 0
     passed = pause.cumsum()
     passed -= passed[lengths.cumsum() - lengths][visit]
@@ -84,12 +111,18 @@ def browse(
             "client": client[visit],
             "person": visits.person[visit],
             "event_name": pl.Series(EVENT_NAMES).gather(pl.Series(event)),
-            "channel": pl.Series([channel.name for channel in model.channels]).gather(pl.Series(visits.channel[visit])),
+            "channel": pl.Series([channel.name for channel in model.channels]).gather(
+                pl.Series(visits.channel[visit])
+            ),
             "page_url": url,
             "referrer": referrer,
         }
     )
-    return events.filter(pl.col("ts") < end).join(clients, on="client", how="left", maintain_order="left").drop("client")
+    return (
+        events.filter(pl.col("ts") < end)
+        .join(clients, on="client", how="left", maintain_order="left")
+        .drop("client")
+    )
 
 
 def _kept_apart(client: Ints, start: Ints, duration: Ints) -> Ints:
@@ -112,8 +145,8 @@ def _kept_apart(client: Ints, start: Ints, duration: Ints) -> Ints:
 def _clients(
     rng: np.random.Generator, client: Ints, start: Ints, customers: Customers, first_day: dt.date
 ) -> pl.DataFrame:
-    """client, client_id, user_agent. The cookies of customers are as old as their first order, if that was before."""
-    since = pl.DataFrame({"client": customers.person * 2, "since": np.minimum(customers.since, 30 * DAY_MS)})
+    """client, client_id, user_agent. Cookies of customers are as old as their first order."""
+    since = pl.DataFrame({"client": customers.person * 2, "since": customers.since})
     clients = (
         pl.DataFrame({"client": client, "start": start})
         .group_by("client")
@@ -139,11 +172,13 @@ def _addresses(
                         schema=["prefix", "suffix", "has_id", "from"])  # fmt: skip
     arrival = ways.select(pl.all().gather(pl.Series(way))).with_columns(click=tokens(rng, len(way), 22))
     query = pl.when(pl.col("prefix") != "").then(
-        pl.concat_str(
-            pl.lit("?"), "prefix", pl.when("has_id").then("click").otherwise(pl.lit("")), "suffix"
-        )
+        pl.concat_str(pl.lit("?"), "prefix", pl.when("has_id").then("click").otherwise(pl.lit("")), "suffix")
     )
-    arrival = arrival.select(query.fill_null("").alias("query"), pl.col("from").replace("", None), checkout=tokens(rng, len(way), 32))
+    arrival = arrival.select(
+        query.fill_null("").alias("query"),
+        pl.col("from").replace("", None),
+        checkout=tokens(rng, len(way), 32),
+    )
 
     page = rng.choice(len(PAGES.texts), size=len(visit), p=PAGES.probabilities)
     page[event == CART] = rng.choice(PRODUCTS, size=int((event == CART).sum()))
@@ -151,7 +186,10 @@ def _addresses(
     page[event == POPUP] = page[np.flatnonzero(event == POPUP) - 1]
     internal = pl.Series(rng.random(len(visit)) < 0.3)
     events = arrival.select(pl.all().gather(pl.Series(visit))).with_columns(
-        path=pl.Series(PAGES.texts).gather(pl.Series(page)), landing=pl.Series(landing), event=pl.Series(event), internal=internal
+        path=pl.Series(PAGES.texts).gather(pl.Series(page)),
+        landing=pl.Series(landing),
+        event=pl.Series(event),
+        internal=internal,
     )
     checkout = pl.concat_str(pl.lit(CHECKOUT), "checkout")
     result = events.select(

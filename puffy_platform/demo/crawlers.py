@@ -10,17 +10,20 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
+from puffy_platform.demo.agents import BOT_AGENTS
 from puffy_platform.demo.browsing import EVENT_NAMES, PAGE, client_ids
 from puffy_platform.demo.journeys import DAY_MS, HOUR_MS
 from puffy_platform.demo.model import ShopModel
-from puffy_platform.demo.vocabulary import BOT_AGENTS, PAGES, SHOP
+from puffy_platform.demo.vocabulary import PAGES, SHOP
 
 __all__ = ["crawl"]
 
 HITS_PER_CRAWL = 5
 
 
-def crawl(rng: np.random.Generator, model: ShopModel, count: int, days: int, first_day: dt.date) -> pl.DataFrame:
+def crawl(
+    rng: np.random.Generator, model: ShopModel, count: int, days: int, first_day: dt.date
+) -> pl.DataFrame:
     """About `count` page views of crawlers: ts, client_id, page_url, user_agent, event_name.
 
     Most hits come with a client id of their own, as from crawlers without cookies; some are short crawls. The

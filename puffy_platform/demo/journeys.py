@@ -28,9 +28,9 @@ Bools = NDArray[np.bool_]
 class Visits:
     """One entry a visit. Times are milliseconds after the first day's midnight (UTC) and may be negative.
 
-    `cause` is meaningful where `buys`: the index of the channel that brought the order about, or the number of
-    channels for the baseline. `credit` holds the expected causes: each channel's share of the hazard, the baseline
-    last.
+    `cause` is meaningful where `buys`: the index of the channel that brought the order about, or the number
+    of channels for the baseline. `credit` holds the expected causes: each channel's share of the hazard, the
+    baseline last.
     """
 
     person: Ints
@@ -48,7 +48,7 @@ class Visits:
 
 @dataclass(frozen=True)
 class Customers:
-    """One entry a person who has bought: when they became a customer, when they leave for good, and their rates."""
+    """One entry a person who has bought: when that began, when they leave for good, and their true rates."""
 
     person: Ints
     since: Ints
@@ -67,7 +67,7 @@ def hours_of_day(rng: np.random.Generator, count: int, model: ShopModel) -> Ints
 def make_journeys(
     rng: np.random.Generator, model: ShopModel, first_weekday: int, days: int, events_per_day: int
 ) -> tuple[Visits, Customers]:
-    """All visits of people that start in the range, ordered by person and time, and everyone who ever bought."""
+    """The visits of people that start in the range, by person and time, and everyone who ever bought."""
     end = days * DAY_MS
     wooed, second_device = _prospects(rng, model, first_weekday, days, events_per_day)
     wooed = wooed.where(wooed.start < end)
@@ -77,7 +77,9 @@ def make_journeys(
     visits = Visits(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(wooed)))
     has_second = np.zeros(max(customers.person.max(initial=0) + 1, len(second_device)), dtype=np.bool_)
     has_second[: len(second_device)] = second_device
-    has_second[len(second_device) :] = rng.random(len(has_second) - len(second_device)) < model.second_device_share
+    has_second[len(second_device) :] = (
+        rng.random(len(has_second) - len(second_device)) < model.second_device_share
+    )
     device = (has_second[visits.person] & (rng.random(len(visits.person)) < 0.3)).astype(np.int64)
     visits = Visits(**{**vars(visits), "device": device})
     in_range = (visits.start >= 0) & (visits.start < end)
@@ -158,7 +160,7 @@ def _customers(
     purchases = rng.gamma(shape, model.purchase_rate_mean_per_day / shape, len(since))
     visits = rng.gamma(2.0, model.visit_rate_mean_per_day / 2.0, len(since))
     there = leaves > 0
-    return Customers(*(values[there] for values in (person, since, leaves, purchases, visits)))
+    return Customers(person[there], since[there], leaves[there], purchases[there], visits[there])
 
 
 def _customer_visits(rng: np.random.Generator, model: ShopModel, customers: Customers, end: int) -> Visits:

@@ -1,4 +1,4 @@
-"""Every number that steers the simulated shop, in one place: the true effects that analyses are compared with.
+"""Every number that steers the simulated shop, in one place: the true effects to compare analyses with.
 
 No simulation here. Invented values in the size of a direct-to-consumer mattress shop's; no real shop's data.
 """
@@ -17,8 +17,8 @@ BASELINE = "(baseline)"
 class Channel:
     """How often visitors come through a channel, and what a visit through it does.
 
-    `first` is its share of first visits, `again` of later visits of people without an account, `loyal` of visits of
-    customers. `effect` is the hazard of buying that a visit adds, at that visit and, fading with
+    `first` is its share of first visits, `again` of later visits of people without an account, `loyal` of
+    visits of customers. `effect` is the hazard of buying that a visit adds, at that visit and, fading with
     `ShopModel.effect_half_life_days`, at later ones.
     """
 
@@ -33,14 +33,15 @@ class Channel:
 class ShopModel:
     """The causal model of who comes, how and when, who buys and why, and who leaves for good.
 
-    Prospects: at each visit the probability to buy is 1 - exp(-hazard), where the hazard is the sum of a personal
-    baseline and of what this and earlier visits left behind, by channel (competing risks). So the expected credit
-    of a channel for an order is exactly its share of the hazard, and the true cause is drawn from these shares.
-    People with a strong baseline come back more often, and then directly: last touch flatters Direct.
+    Prospects: at each visit the probability to buy is 1 - exp(-hazard), where the hazard is the sum of a
+    personal baseline and of what this and earlier visits left behind, by channel (competing risks). So the
+    expected credit of a channel for an order is exactly its share of the hazard, and the true cause is drawn
+    from these shares. People with a strong baseline come back more often, and then directly: last touch
+    flatters Direct.
 
-    Customers (Pareto/NBD; Schmittlein, Morrison and Colombo 1987): from the first order on they visit and buy again
-    at personal Poisson rates until they leave for good after an exponential lifetime. The cause of repeat orders is
-    the baseline.
+    Customers (Pareto/NBD; Schmittlein, Morrison and Colombo 1987): from the first order on they visit and buy
+    again at personal Poisson rates until they leave for good after an exponential lifetime. The cause of
+    repeat orders is the baseline.
     """
 
     channels: tuple[Channel, ...] = (
@@ -74,7 +75,7 @@ class ShopModel:
     history_days: int = 180
     customers_won_per_event: float = 0.005
     purchase_rate_shape: float = 1.2
-    purchase_rate_mean_per_day: float = 1 / 90
+    purchase_rate_mean_per_day: float = 1 / 200
     visit_rate_mean_per_day: float = 1 / 14
     lifetime_mean_days: float = 120.0
 
@@ -107,7 +108,7 @@ class ShopModel:
 
 @dataclass(frozen=True)
 class Damage:
-    """How much of what is planted into the files; shares are of a day's events, counts are per event set."""
+    """How much goes wrong on the way into files. Shares are of all events, counts are per set or per day."""
 
     empty_client_share: float = 0.01
     empty_client_jump_share: float = 0.14
@@ -117,14 +118,16 @@ class Damage:
     offset_share: float = 0.004
     naive_share: float = 0.002
     double_encoded_share: float = 0.01
-    redelivered_share: float = 0.15
-    redelivered_every_days: int = 3
-    broken_json_share: float = 0.0005
+    broken_json_share: float = 0.0004
     unknown_event_share: float = 0.0004
+    missing_value_share: float = 0.0003
     unreadable_timestamp_share: float = 0.0003
     future_share: float = 0.0003
     too_late_share: float = 0.0003
     column_count_share: float = 0.0003
-    crm_rows: int = 40
+    redelivered_share: float = 0.15
+    redelivered_every_days: int = 3
+    renamed_timestamp_rows: int = 40
+    renamed_timestamp_purchases: int = 3
     latin_rows: int = 30
     huge_field_bytes: int = 1_200_000

@@ -1,4 +1,4 @@
-"""The words of the simulated shop: pages, catalogue, user agents, and what a visit by each channel looks like.
+"""The words of the simulated shop: pages, catalogue, and what a visit by each channel looks like.
 
 Invented data only. How often each occurs is decided here by weights or in `model.py`; nothing is drawn here.
 """
@@ -8,25 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-import numpy as np
+from puffy_platform.demo.agents import Weighted
 
-__all__ = ["BOT_AGENTS", "CATALOGUE", "LANDINGS", "PAGES", "PEOPLE_AGENTS", "Item", "Landing", "Weighted"]
+__all__ = ["CATALOGUE", "CHECKOUT", "LANDINGS", "PAGES", "SHOP", "Item", "Landing"]
 
 SHOP = "https://puffy.com"
 CHECKOUT = "https://checkout.puffy.com/checkouts/cn/"
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """Texts and how likely each is."""
-
-    texts: tuple[str, ...]
-    weights: tuple[float, ...]
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        weights = np.asarray(self.weights, dtype=np.float64)
-        return weights / weights.sum()
 
 
 @dataclass(frozen=True)
@@ -57,8 +44,9 @@ def _zipf(texts: list[str], exponent: float = 1.0) -> Weighted:
 
 
 _ARTICLES = (
-    "how-to-clean-a-mattress", "what-is-memory-foam", "queen-or-king", "best-sleep-temperature", "sleeping-positions",
-    "how-long-does-a-mattress-last", "how-to-wash-a-comforter", "bed-frame-heights", "naps-and-you", "pillow-guide",
+    "how-to-clean-a-mattress", "what-is-memory-foam", "queen-or-king", "best-sleep-temperature",
+    "sleeping-positions", "how-long-does-a-mattress-last", "how-to-wash-a-comforter", "bed-frame-heights",
+    "naps-and-you", "pillow-guide",
     "mattress-sizes", "why-do-we-dream", "latex-or-foam", "blankets-by-season", "how-to-fold-fitted-sheets",
 )  # fmt: skip
 PAGES = _zipf(
@@ -67,8 +55,9 @@ PAGES = _zipf(
         "/products/cloudrest-royal-mattress", "/products/cloud-topper", "/pages/compare-mattresses",
         "/products/drift-bed-frame", "/products/adjustable-base", "/pages/reviews", "/products/sheet-set",
         "/collections/bed-frames", "/pages/store-locator", "/products/mattress-protector", "/products/pillow",
-        "/collections/bedding", "/products/comforter", "/pages/sleep-trial", "/pages/warranty", "/pages/contact",
-        "/products/foundation", "/products/weighted-blanket", "/collections/smart-bed-sets", "/account", "/search",
+        "/collections/bedding", "/products/comforter", "/pages/sleep-trial", "/pages/warranty",
+        "/pages/contact", "/products/foundation", "/products/weighted-blanket", "/collections/smart-bed-sets",
+        "/account", "/search",
         *(f"/blogs/best-sleep/{article}" for article in _ARTICLES),
     ]
 )  # fmt: skip
@@ -94,13 +83,17 @@ _ARTICLES_SOLD = (
 )
 CATALOGUE = tuple(
     Item(f"{depth}{size}-{code}-24", name, variant, int(price * factor), weight * size_weight)
-    for (depth, code, name, price, weight), (size, variant, factor, size_weight) in product(_ARTICLES_SOLD, _SIZES)
+    for (depth, code, name, price, weight), (size, variant, factor, size_weight) in product(
+        _ARTICLES_SOLD, _SIZES
+    )
 )
 
 _CAMPAIGNS = ("spring-sale", "queen", "brand", "retargeting", "memorial day", "video_15s")
 
 
-def _campaigns(channel: str, weight: float, prefix: str, *, click_id: bool, suffix: str, referrer: str = "") -> list[Landing]:
+def _campaigns(
+    channel: str, weight: float, prefix: str, *, click_id: bool, suffix: str, referrer: str = ""
+) -> list[Landing]:
     each = weight / len(_CAMPAIGNS)
     return [
         Landing(channel, each, prefix, click_id, suffix.format(campaign=name.replace(" ", "%20")), referrer)
@@ -118,11 +111,15 @@ LANDINGS = (
     Landing("Organic Search", 0.10, referrer=_BING),
     Landing("Organic Search", 0.05, referrer="https://duckduckgo.com/"),
     Landing("Organic Search", 0.03, referrer="android-app://com.google.android.googlequicksearchbox/"),
-    *_campaigns("Paid Search", 0.45, "gclid=", click_id=True, suffix=_CPC.format(source="google"), referrer=_GOOGLE),
+    *_campaigns(
+        "Paid Search", 0.45, "gclid=", click_id=True, suffix=_CPC.format(source="google"), referrer=_GOOGLE
+    ),
     *_campaigns("Paid Search", 0.20, "gad_source=1&gclid=", click_id=True, suffix=""),
     *_campaigns("Paid Search", 0.12, "gad_source=1&gbraid=", click_id=True, suffix=""),
     *_campaigns("Paid Search", 0.05, "wbraid=", click_id=True, suffix=_CPC.format(source="google")),
-    *_campaigns("Paid Search", 0.18, "msclkid=", click_id=True, suffix=_CPC.format(source="bing"), referrer=_BING),
+    *_campaigns(
+        "Paid Search", 0.18, "msclkid=", click_id=True, suffix=_CPC.format(source="bing"), referrer=_BING
+    ),
     *_campaigns(
         "Paid Social",
         0.70,
@@ -138,10 +135,28 @@ LANDINGS = (
         click_id=True,
         suffix="&utm_source=tiktok&utm_medium=paid_social&utm_campaign={campaign}",
     ),
-    *_campaigns("Affiliates", 0.60, "irclickid=", click_id=True, suffix=_AFFILIATE, referrer="https://mattress-tests.example/"),
-    *_campaigns("Affiliates", 0.40, "irclickid=", click_id=True, suffix=_AFFILIATE, referrer="https://sleep-reviews.example/"),
     *_campaigns(
-        "Email", 1.0, "_kx=", click_id=True, suffix="&utm_source=klaviyo&utm_medium=email&utm_campaign={campaign}"
+        "Affiliates",
+        0.60,
+        "irclickid=",
+        click_id=True,
+        suffix=_AFFILIATE,
+        referrer="https://mattress-tests.example/",
+    ),
+    *_campaigns(
+        "Affiliates",
+        0.40,
+        "irclickid=",
+        click_id=True,
+        suffix=_AFFILIATE,
+        referrer="https://sleep-reviews.example/",
+    ),
+    *_campaigns(
+        "Email",
+        1.0,
+        "_kx=",
+        click_id=True,
+        suffix="&utm_source=klaviyo&utm_medium=email&utm_campaign={campaign}",
     ),
     Landing("Organic Social", 0.5, referrer="https://www.instagram.com/"),
     Landing("Organic Social", 0.3, referrer="https://www.pinterest.com/"),
@@ -158,76 +173,3 @@ LANDINGS = (
         referrer="https://ads-exchange.example/",
     ),
 )
-
-_WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
-_BLINK = "AppleWebKit/537.36 (KHTML, like Gecko)"
-
-
-def _people_agents() -> Weighted:
-    agents: list[tuple[str, float]] = []
-    ios = (("18_3_1", "18.3", 9.0), ("18_1_1", "18.1.1", 3.0), ("17_6_1", "17.6", 2.0), ("18_2_1", "18.2", 1.2),
-           ("16_7_10", "16.6", 0.6), ("17_5_1", "17.5", 0.5), ("17_3_1", "17.3.1", 0.4), ("15_8_3", "15.6.6", 0.3))  # fmt: skip
-    for system, version, weight in ios:
-        phone = f"Mozilla/5.0 (iPhone; CPU iPhone OS {system} like Mac OS X) {_WEBKIT}"
-        agents += [(f"{phone} Version/{version} Mobile/15E148 Safari/604.1", weight * 3)]
-        agents += [(f"{phone} CriOS/133.0.6943.{n} Mobile/15E148 Safari/604.1", weight * 0.2) for n in (33, 84, 120)]
-        agents += [(f"{phone} GSA/{v} Mobile/15E148 Safari/604.1", weight * 0.2) for v in ("357.0.729240823", "356.2.728375747")]
-        agents += [
-            (
-                f"{phone} Mobile/15E148 [FBAN/FBIOS;FBAV/{app}.0.0.49.107;FBDV/{device};FBMD/iPhone;FBSN/iOS;"
-                f"FBSV/{version};FBSS/3;FBID/phone;FBLC/en_US;FBOP/5]",
-                weight * 0.08,
-            )
-            for app, device in product((499, 501), ("iPhone14,5", "iPhone15,3", "iPhone16,2"))
-        ]
-        tablet = f"Mozilla/5.0 (iPad; CPU OS {system} like Mac OS X) {_WEBKIT}"
-        agents += [(f"{tablet} Version/{version} Mobile/15E148 Safari/604.1", weight * 0.15)]
-    for chrome, weight in ((133, 12.0), (132, 2.0), (131, 1.2), (130, 0.5), (129, 0.3), (128, 0.3), (127, 0.2), (126, 0.2)):
-        agents += [
-            (f"Mozilla/5.0 (Linux; Android 10; K) {_BLINK} Chrome/{chrome}.0.0.0 Mobile Safari/537.36", weight * 1.4),
-            (f"Mozilla/5.0 (Linux; Android 10; K) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36", weight * 0.06),
-            (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36", weight),
-            (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36 Edg/{chrome}.0.0.0", weight * 0.45),
-            (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36", weight * 0.3),
-            (f"Mozilla/5.0 (X11; Linux x86_64) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36", weight * 0.08),
-            (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {_BLINK} Chrome/{chrome}.0.0.0 Safari/537.36", weight * 0.05),
-        ]  # fmt: skip
-    for model, android in product(("SM-S908U", "SM-G991U", "SM-A156U", "SM-S928U", "Pixel 7", "Pixel 8", "moto g power"), (12, 13, 14, 15)):
-        device = f"Mozilla/5.0 (Linux; Android {android}; {model} Build/UP1A.231005.007; wv)"
-        browser = f"{_BLINK} Version/4.0 Chrome/132.0.6834.166 Mobile Safari/537.36"
-        agents += [(f"{device} {browser} Instagram 368.0.0.45.96 Android ({android}/34; 420dpi; 1080x2115; en_US)", 0.12)]
-        agents += [(f"{device} {browser} [FB_IAB/FB4A;FBAV/501.0.0.49.107;]", 0.1)]
-    for version, system in (("27.0", "10; K"), ("26.0", "10; K"), ("25.0", "10; K"), ("27.0", "14; SM-X510")):
-        mobile = "Mobile " if "K" in system else ""
-        agents += [(f"Mozilla/5.0 (Linux; Android {system}) {_BLINK} SamsungBrowser/{version} Chrome/125.0.0.0 {mobile}Safari/537.36", 0.6)]
-    for version, weight in (("18.3", 2.6), ("18.2", 0.6), ("17.6", 0.6), ("18.1.1", 0.5), ("17.5", 0.2), ("16.6", 0.2)):
-        agents += [(f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Version/{version} Safari/605.1.15", weight)]
-    for version in (135, 134, 133, 128, 115):
-        agents += [
-            (f"Mozilla/5.0 ({system}; rv:{version}.0) Gecko/20100101 Firefox/{version}.0", 0.25 if version == 135 else 0.06)
-            for system in ("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10.15", "X11; Linux x86_64")
-        ]
-    return Weighted(tuple(text for text, _ in agents), tuple(weight for _, weight in agents))
-
-
-PEOPLE_AGENTS = _people_agents()
-
-_NEXUS = f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) {_BLINK}"
-_GOOGLEBOT = "(compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-BOT_AGENTS = Weighted(
-    (
-        f"{_NEXUS} Chrome/133.0.6943.53 Mobile Safari/537.36 {_GOOGLEBOT}",
-        f"{_NEXUS} Chrome/133.0.6943.126 Mobile Safari/537.36 {_GOOGLEBOT}",
-        "Mozilla/5.0 (compatible; AhrefsSiteAudit/6.1; +http://ahrefs.com/robot/site-audit)",
-        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-        "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
-        "Mozilla/5.0 (compatible; SemrushBot/7~bl; +http://www.semrush.com/bot.html)",
-        f"Mozilla/5.0 {_BLINK[:-1]}; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm) Chrome/112.0.0.0 Safari/537.36",
-        "AdsBot-Google (+http://www.google.com/adsbot.html)",
-        f"Mozilla/5.0 (X11; Linux x86_64; Storebot-Google/1.0) {_BLINK} Chrome/121.0.0.0 Safari/537.36",
-        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Version/17.4 Safari/605.1.15 (Applebot/0.1; +http://www.apple.com/go/applebot)",
-        "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
-        f"Mozilla/5.0 {_BLINK[:-1]}; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
-    ),
-    (14.0, 6.0, 5.0, 1.6, 1.2, 0.9, 0.7, 0.6, 0.4, 0.4, 0.3, 0.3),
-)  # fmt: skip
