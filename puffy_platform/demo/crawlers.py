@@ -29,7 +29,8 @@ def crawl(
     Most hits come with a client id of their own, as from crawlers without cookies; some are short crawls. The
     marathons pause less than any session timeout for days, through midnights.
     """
-    per_marathon = model.marathon_hours * HOUR_MS // model.marathon_pause_ms
+    # A very small shop has a shorter one.
+    per_marathon = min(model.marathon_hours * HOUR_MS // model.marathon_pause_ms, count // 2)
     marathons = min(max(1, round(model.marathon_share * count / per_marathon)), days)
     crawls = round((count - marathons * per_marathon) * (1 - model.bot_new_id_each_hit) / HITS_PER_CRAWL)
     singles = max(0, count - marathons * per_marathon - crawls * HITS_PER_CRAWL)

@@ -74,7 +74,7 @@ def deliver(shop: Shop, damage: Damage) -> Deliveries:
     events = shop.events.with_row_index("event").cast({"event": pl.Int64})
     consent = pl.Series(rng.choice(3, events.height, p=[0.7, 0.2, 0.1]))
     fates = _fates(rng, shop, damage, calendar)
-    no_client = pl.Series(_empty_clients(rng, damage, calendar, fates))
+    no_client = pl.Series(_empty_clients(rng, damage, calendar, fates, shop.events["is_bot"]))
     rows = fates.hstack(
         events.select(
             "event",
@@ -180,12 +180,15 @@ def _fates(rng: np.random.Generator, shop: Shop, damage: Damage, calendar: Calen
 
 
 def _empty_clients(
-    rng: np.random.Generator, damage: Damage, calendar: Calendar, fates: pl.DataFrame
+    rng: np.random.Generator, damage: Damage, calendar: Calendar, fates: pl.DataFrame, is_bot: pl.Series
 ) -> Bools:
-    """Which rows lose their client id: few on every day, many on two."""
+    """Which rows lose their client id: few on every day, many on two.
+
+    Crawlers keep theirs, so that those that never pause can be seen not to.
+    """
     jumps = np.isin(fates["landing"].to_numpy(), calendar.empty_clients_jump)
     share = np.where(jumps, damage.empty_client_jump_share, damage.empty_client_share)
-    return np.asarray(rng.random(fates.height) < share)
+    return np.asarray((rng.random(fates.height) < share) & ~is_bot.to_numpy())
 
 
 def _damaged(rows: pl.DataFrame, first_day: dt.date, damage: Damage) -> pl.DataFrame:

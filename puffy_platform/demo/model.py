@@ -90,7 +90,7 @@ class ShopModel:
     bot_share: float = 0.12
     bot_new_id_each_hit: float = 0.6
     marathon_hours: int = 52
-    marathon_pause_ms: int = 18 * 60_000
+    marathon_pause_ms: int = 10 * 60_000
     marathon_share: float = 0.08
 
     # Orders
@@ -110,8 +110,9 @@ class ShopModel:
 class Damage:
     """How much goes wrong on the way into files. Shares are of all events, counts are per set or per day."""
 
-    empty_client_share: float = 0.01
-    empty_client_jump_share: float = 0.14
+    # Of people's events.
+    empty_client_share: float = 0.011
+    empty_client_jump_share: float = 0.16
     late_share: float = 0.006
     max_late_days: int = 6
     early_share: float = 0.0004
