@@ -17,10 +17,11 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-__all__ = ["Settings", "SettingsError", "load_settings"]
+__all__ = ["DEFAULT_RULES_FILE", "Settings", "SettingsError", "load_settings"]
 
 ENVIRONMENT_PREFIX = "PUFFY_"
 DEFAULTS_FILE = Path(__file__).with_name("settings.toml")
+DEFAULT_RULES_FILE = Path(__file__).with_name("rules") / "channels.toml"
 # Variables that steer where settings come from; they are not settings themselves.
 RESERVED_VARIABLES = {"PUFFY_HOME", "PUFFY_SETTINGS"}
 RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
@@ -156,14 +157,14 @@ class Settings(Section):
 
     @property
     def rules_file(self) -> Path | None:
-        """The user's channel rules; None means the built-in rules."""
+        """The user's channel rules; None means the built-in rules, DEFAULT_RULES_FILE."""
         return Path(self.channels.rules_file) if self.channels.rules_file else None
 
     def fingerprint(self, sections: tuple[str, ...]) -> str:
         """Stable hash of these sections (and of the rules file's text, if `channels` is one of them)."""
         chosen: dict[str, Any] = {name: getattr(self, name).model_dump(mode="json") for name in sorted(sections)}
         if "channels" in sections:
-            chosen["rules"] = self.rules_file.read_text("utf-8") if self.rules_file else ""
+            chosen["rules"] = (self.rules_file or DEFAULT_RULES_FILE).read_text("utf-8")
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,96 @@
+"""User agents read: device class, browser, operating system, and whether it is a crawler.
+
+Two well-kept lists do the work, on distinct values: ua-parser's, and crawler-user-agents for crawlers.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import polars as pl
+
+from puffy_platform.rules.distinct import each_distinct
+
+__all__ = ["DEVICE_CLASSES", "USER_AGENT_PARTS", "user_agent_parts"]
+
+DEVICE_CLASSES = ("desktop", "mobile", "tablet", "bot", "other", "unknown")
+USER_AGENT_PARTS = {
+    "device_class": pl.String(),
+    "browser": pl.String(),
+    "os": pl.String(),
+    "is_bot": pl.Boolean(),
+}
+# What identifies a browser stands at its beginning; longer texts are no user agents.
+READ_CHARACTERS = 1000
+
+DESKTOP_SYSTEMS = {
+    "Windows",
+    "Mac OS X",
+    "Linux",
+    "Ubuntu",
+    "Chrome OS",
+    "Fedora",
+    "Debian",
+    "FreeBSD",
+    "OpenBSD",
+}
+MOBILE_SYSTEMS = {"iOS", "Android", "Windows Phone", "KaiOS", "HarmonyOS", "BlackBerry OS", "Firefox OS"}
+# Android says "Mobile" on phones only; a television is neither.
+_TABLET = r"(?i)\biPad\b|\bTablet\b|\bKindle\b|\bSilk/|\bPlayBook\b"
+_TELEVISION = (
+    r"(?i)\bTV\b|SmartTV|SMART-TV|AppleTV|GoogleTV|BRAVIA|\bAFT[A-Z]|Web0S|HbbTV|\bCrKey\b|PlayStation|Xbox"
+)
+
+
+def user_agent_parts(user_agent: pl.Expr) -> pl.Expr:
+    """A struct of device_class, browser, os and is_bot (`USER_AGENT_PARTS`).
+
+    A bot is what either list calls so. No user agent is device class unknown and no bot: it says nothing.
+    Browser and system are families without version ("Mobile Safari", "iOS"); null when not recognised.
+    """
+    return each_distinct(user_agent, _parts, USER_AGENT_PARTS)
+
+
+def _parts(user_agents: pl.Series) -> pl.Series:
+    from ua_parser import parse
+
+    texts = user_agents.fill_null("").str.strip_chars().str.slice(0, READ_CHARACTERS)
+    read = [parse(text) for text in texts]
+    families = {
+        "text": texts,
+        "browser": [found.user_agent and found.user_agent.family for found in read],
+        "os": [found.os and found.os.family for found in read],
+        "device": [found.device and found.device.family for found in read],
+    }
+    text, system = pl.col("text"), pl.col("os")
+    is_phone = text.str.contains(r"(?i)\bMobile\b|\bPhone\b")
+    device_class = (
+        pl.when(text == "")
+        .then(pl.lit("unknown"))
+        .when("is_bot")
+        .then(pl.lit("bot"))
+        .when(text.str.contains(_TELEVISION))
+        .then(pl.lit("other"))
+        .when(text.str.contains(_TABLET) | ((system == "Android") & ~is_phone))
+        .then(pl.lit("tablet"))
+        .when(system.is_in(MOBILE_SYSTEMS) | is_phone)
+        .then(pl.lit("mobile"))
+        .when(system.is_in(DESKTOP_SYSTEMS))
+        .then(pl.lit("desktop"))
+        .otherwise(pl.lit("other"))
+    )
+    is_spider = (pl.col("device") == "Spider").fill_null(False)
+    return (
+        pl.DataFrame(families, schema=dict.fromkeys(families, pl.String))
+        .with_columns(is_bot=(text != "") & (is_spider | text.str.contains(_crawler_pattern())))
+        .with_columns(device_class=device_class)
+        .select(list(USER_AGENT_PARTS))
+        .to_struct()
+    )
+
+
+@cache
+def _crawler_pattern() -> str:
+    from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+
+    return "|".join(f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA)

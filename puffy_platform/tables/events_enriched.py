@@ -1,0 +1,221 @@
+"""events_enriched: every accepted raw row with its URL, user agent and purchase read and its channel named.
+
+Contract, transform and checks. How each of them is read is in rules/ and event_data.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+
+from puffy_platform.event_data import email_hash, purchase_fields
+from puffy_platform.rules.rules_file import load_rules
+from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
+from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
+from puffy_platform.settings import Settings
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+
+__all__ = ["TABLE"]
+
+PII = {"tags": ("pii",)}
+UNKNOWN = "Unknown"
+
+
+class EventsEnrichedContract(pa.DataFrameModel):
+    """One row an event, exactly one for every row of raw_events."""
+
+    event_id: str = pa.Field(description="Stable hash of the raw row.")
+    day: pl.Date = pa.Field(description="UTC date of the event.")
+    event_ts: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the event in UTC.")
+    client_id: str = pa.Field(
+        nullable=True,
+        description="Browser or device, by first-party cookie; null when it was empty.",
+        metadata=PII,
+    )
+    event_name: str = pa.Field(description="What the client did.")
+    page_url: str = pa.Field(description="Address of the page as sent.", metadata=PII)
+    host: str = pa.Field(
+        nullable=True, description="Host of page_url, lower case, without port; null when it has none."
+    )
+    path: str = pa.Field(description="Path of page_url as sent; / when empty.")
+    utm_source: str = pa.Field(nullable=True, description="utm_source of page_url, decoded; null when empty.")
+    utm_medium: str = pa.Field(nullable=True, description="utm_medium of page_url, decoded; null when empty.")
+    utm_campaign: str = pa.Field(
+        nullable=True, description="utm_campaign of page_url, decoded; null when empty."
+    )
+    utm_content: str = pa.Field(
+        nullable=True, description="utm_content of page_url, decoded; null when empty."
+    )
+    utm_term: str = pa.Field(nullable=True, description="utm_term of page_url, decoded; null when empty.")
+    click_id_type: str = pa.Field(
+        nullable=True,
+        isin=CLICK_IDS,
+        description="Parameter by which a network marked the click (gclid, fbclid, …); of several, the "
+        "first in CLICK_IDS.",
+    )
+    referrer: str = pa.Field(nullable=True, description="Referrer as sent; null when empty.", metadata=PII)
+    referrer_host: str = pa.Field(
+        nullable=True, description="Host of the referrer, lower case, without www.; of an app, its name."
+    )
+    referrer_recorded: bool = pa.Field(
+        description="False when the file had no referrer column: then a missing referrer says nothing."
+    )
+    channel: str = pa.Field(description="Channel by the first channel rule that matches.")
+    device_class: str = pa.Field(
+        isin=DEVICE_CLASSES,
+        description="desktop, mobile, tablet, bot, other (a television, an unknown program) or "
+        "unknown (no user agent).",
+    )
+    browser: str = pa.Field(
+        nullable=True, description="Browser family, without version; null when not recognised."
+    )
+    os: str = pa.Field(
+        nullable=True, description="Operating system, without version; null when not recognised."
+    )
+    is_bot: bool = pa.Field(description="The user agent is a crawler's.")
+    transaction_id: str = pa.Field(nullable=True, description="The shop's order id; of purchases only.")
+    revenue_cents: pl.Int64 = pa.Field(
+        nullable=True,
+        description="Revenue as sent, in minor units of the shop's currency; of purchases only.",
+    )
+    items: pl.List(  # type: ignore[valid-type]
+        pl.Struct(
+            {
+                "item_id": pl.String,
+                "item_name": pl.String,
+                "item_variant": pl.String,
+                "quantity": pl.Int64,
+                "line_total_cents": pl.Int64,
+            }
+        )
+    ) = pa.Field(
+        nullable=True, description="Lines of the order as sent; line_total_cents is the line's, not a unit's."
+    )
+    items_total_cents: pl.Int64 = pa.Field(
+        nullable=True,
+        description="Sum of the line totals, in minor units; null when a line has no readable price.",
+    )
+    email_hash: str = pa.Field(
+        nullable=True,
+        description="The email, hashed by the shop, of a purchase or of a filled popup.",
+        metadata={"tags": ("pii", "identity")},
+    )
+    landing_day: pl.Date = pa.Field(description="Day of the file the row came in.")
+    source_file: str = pa.Field(description="Name of that file.")
+    source_line: pl.Int64 = pa.Field(ge=1, description="Line of that file.")
+    extra: str = pa.Field(
+        nullable=True, description="Unknown columns that held anything, as a JSON object.", metadata=PII
+    )
+
+    class Config:
+        strict = True
+
+
+def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
+    """Row by row: take the URLs apart, read the user agent, name the channel, type the purchase."""
+    rules = load_rules(settings)
+    raw = inputs["raw_events"].filter(days.covers("event_day")).rename({"day": "landing_day"})
+    return (
+        purchase_fields(raw)
+        .with_columns(
+            day="event_day",
+            referrer=pl.col("referrer").str.strip_chars().replace("", None),
+            email_hash=email_hash(pl.col("event_name"), pl.col("event_data")),
+            page=page_parts(pl.col("page_url")),
+            agent=user_agent_parts(pl.col("user_agent")),
+        )
+        .unnest("page", "agent")
+        .with_columns(referrer_host=referrer_host(pl.col("referrer")))
+        .with_columns(channel=rules.channel())
+        .select(COLUMNS)
+    )
+
+
+def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """As many rows, and as much revenue, as raw_events holds for the event day."""
+    raw = (
+        purchase_fields(inputs["raw_events"].select("event_day", "event_name", "event_data"))
+        .group_by(day="event_day")
+        .agg(raw_rows=pl.len(), raw_cents=pl.col("revenue_cents").sum())
+    )
+    held = frame.lazy().group_by("day").agg(rows=pl.len(), cents=pl.col("revenue_cents").sum())
+    return (
+        raw.join(held, on="day", how="full", coalesce=True)
+        .with_columns(pl.exclude("day").fill_null(0))
+        .select(
+            "day",
+            passed=(pl.col("rows") == pl.col("raw_rows")) & (pl.col("cents") == pl.col("raw_cents")),
+            observed=pl.format("{} events, {} cents", "rows", "cents"),
+            expected=pl.format("{} events, {} cents", "raw_rows", "raw_cents"),
+        )
+        .collect()
+    )
+
+
+def unknown_channel_share(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    """The share of events whose channel cannot be told because the referrer was not recorded stays small."""
+    limit = settings.thresholds.max_unknown_channel_share
+    share = (pl.col("channel") == UNKNOWN).mean()
+    return frame.group_by("day").agg(
+        passed=share <= limit,
+        observed=pl.format("{} %", (share * 100).round(2)),
+        expected=pl.lit(f"at most {limit:.2%}"),
+    )
+
+
+COLUMNS = list(EventsEnrichedContract.to_schema().columns)
+_PAGE = ("host", "path", *UTM, "click_id_type")
+
+TABLE = Table(
+    name="events_enriched",
+    description=(
+        "Accepted events by event day, a row each: URL parts, channel, device, bot flag and typed purchase "
+        "fields, with the file and line they came from."
+    ),
+    owner="team:analytics",
+    group="events",
+    contract=EventsEnrichedContract,
+    key=("event_id",),
+    reads=(
+        Reads("raw_events", before=1, after=lambda settings: settings.ingest.late_days, touching="event_day"),
+    ),
+    transform=transform,
+    together="event_id",
+    settings_sections=("shop", "channels", "thresholds"),
+    checks=(
+        Check(
+            "nothing_is_lost",
+            "Rows and revenue are those of raw_events for the event day, to the cent.",
+            nothing_is_lost,
+        ),
+        Check(
+            "unknown_channel_share",
+            "Few events have channel Unknown (thresholds.max_unknown_channel_share).",
+            unknown_channel_share,
+            severity="warn",
+        ),
+    ),
+    sort=("client_id", "event_ts"),
+    money="revenue_cents",
+    lineage={
+        **{
+            name: (("raw_events", name),)
+            for name in ("event_id", "event_ts", "client_id", "event_name", "page_url")
+        },
+        "day": (("raw_events", "event_day"),),
+        **{name: (("raw_events", "page_url"),) for name in _PAGE},
+        "referrer": (("raw_events", "referrer"),),
+        "referrer_host": (("raw_events", "referrer"),),
+        "channel": tuple(("raw_events", name) for name in ("page_url", "referrer", "referrer_recorded")),
+        **{name: (("raw_events", "user_agent"),) for name in ("device_class", "browser", "os", "is_bot")},
+        **{
+            name: (("raw_events", "event_data"),)
+            for name in ("transaction_id", "revenue_cents", "items", "items_total_cents", "email_hash")
+        },
+        "landing_day": (("raw_events", "day"),),
+        "source_file": (("raw_events", "source_file"),),
+        "source_line": (("raw_events", "source_line"),),
+    },
+)
