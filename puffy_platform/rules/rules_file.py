@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -70,9 +71,9 @@ class _Reader:
         self.lists: dict[str, tuple[str, ...]] = {SHOP_HOSTS: tuple(host.lower() for host in shop_hosts)}
         self.mistakes: list[str] = []
         headers = [n for n, line in enumerate(self.lines) if re.match(r"\s*\[\[\s*rule\s*\]\]", line)]
-        self.blocks = list(zip(headers, [*headers[1:], len(self.lines)], strict=True))
+        self.blocks = list(pairwise([*headers, len(self.lines)]))
         self.place = "the file"
-        self.block = (0, len(self.lines))
+        self.block: tuple[int, int] | None = None
 
     def read(self, document: Mapping[str, Any]) -> tuple[Rule, ...]:
         for key in document:
@@ -84,7 +85,8 @@ class _Reader:
             self.mistake("there is no rule: a rules file is a series of [[rule]] tables", "rule")
             return ()
         rules = [self.read_rule(number, table) for number, table in enumerate(tables)]
-        self.check_order(rules)
+        if not self.mistakes:
+            self.check_order(rules)
         return tuple(rules)
 
     def read_lists(self, lists: Any) -> None:
@@ -98,7 +100,7 @@ class _Reader:
                 self.lists[name] = found
 
     def read_rule(self, number: int, table: Mapping[str, Any]) -> Rule:
-        self.block = self.blocks[number] if number < len(self.blocks) else (0, len(self.lines))
+        self.block = self.blocks[number] if number < len(self.blocks) else None
         channel = table.get("channel")
         self.place = f"rule {number + 1}" + (f" ({channel})" if isinstance(channel, str) else "")
         if not isinstance(channel, str) or not channel.strip():
@@ -175,7 +177,7 @@ class _Reader:
     def check_order(self, rules: Sequence[Rule]) -> None:
         """Only the last rule, and certainly that one, matches everything."""
         for number, rule in enumerate(rules, 1):
-            self.block = self.blocks[number - 1] if number <= len(self.blocks) else (0, len(self.lines))
+            self.block = self.blocks[number - 1] if number <= len(self.blocks) else None
             self.place = f"rule {number} ({rule.channel})"
             if number == len(rules) and rule.conditions:
                 self.mistake(
@@ -189,11 +191,11 @@ class _Reader:
 
     def mistake(self, text: str, *path: str) -> None:
         """Record a mistake at the line that sets the last part of the path, else an earlier part."""
-        first, last = self.block
-        lines = range(first, last)
+        first, last = self.block or (0, len(self.lines))
+        lines = [n for n in range(first, last) if not self.lines[n].lstrip().startswith("#")]
         sought = (rf"(^|[\s.{{\[,])[\"']?{re.escape(part)}[\"']?\s*[]=.]" for part in reversed(path))
         found = (next((n for n in lines if re.search(pattern, self.lines[n])), None) for pattern in sought)
-        line = next((n for n in found if n is not None), first if first or self.place != "the file" else None)
+        line = next((n for n in found if n is not None), first if self.block else None)
         at = "" if line is None else f", line {line + 1}"
         self.mistakes.append(f"{self.file}{at}, {self.place}: {text}")
 
@@ -207,10 +209,11 @@ def _reason_against(pattern: str) -> str | None:
     try:
         pl.Series([""]).str.contains(f"(?i){pattern}")
     except pl.exceptions.ComputeError as error:
-        return str(error).strip().splitlines()[-1].removeprefix("error: ")
+        told = str(error).partition("\n\nThis error")[0].splitlines()[-1]
+        return told.removeprefix("regex error: ").removeprefix("error: ")
     return None
 
 
 def _closest(key: str, known: Sequence[str]) -> str:
     match = difflib.get_close_matches(key, known, n=1)
-    return (f"; did you mean {match[0]!r}?" if match else "") + f" Known here: {', '.join(known)}"
+    return (f"; did you mean {match[0]!r}? Known" if match else "; known") + f" here: {', '.join(known)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puffy_platform.rules.urls import CLICK_IDS, PAGE_PARTS, decode, page_parts, referrer_host
@@ -128,11 +128,13 @@ def test_a_missing_url_has_no_parts_but_a_path() -> None:
     assert parts(None) == {**dict.fromkeys(PAGE_PARTS, None), "path": "/"}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_decoding_never_raises_and_ends(text: str) -> None:
     assert isinstance(decode(text), str)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=40) | st.none()))
 def test_any_text_can_be_taken_apart(urls: list[str | None]) -> None:
     frame = pl.DataFrame({"url": urls}, schema={"url": pl.String})
