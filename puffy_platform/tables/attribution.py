@@ -12,7 +12,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.methods.attribution import MODELS, allocated_cents, model_weights
+from puffy_platform.methods.attribution import MODELS, allocated_cents, days_between, model_weights
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
@@ -35,16 +35,18 @@ class AttributionContract(pa.DataFrameModel):
     transaction_id: str = pa.Field(description="The conversion's order id.")
     model: str = pa.Field(isin=MODELS, description="Attribution model.")
     window_days: pl.Int64 = pa.Field(ge=1, description="Look-back window, days before the conversion.")
-    touchpoint: pl.Int64 = pa.Field(ge=0, description="1 is the oldest; 0: there is none, the order is unattributed.")
+    touchpoint: pl.Int64 = pa.Field(ge=0, description="1 is the oldest; 0: there is none.")
     touchpoints: pl.Int64 = pa.Field(ge=0, description="Touchpoints of the conversion in the window.")
     session_id: str = pa.Field(nullable=True, description="The touchpoint; null when unattributed.")
     touched_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
         nullable=True, description="Start of that session; null when unattributed."
     )
     channel: str = pa.Field(description="Its channel, or the one in attribution.unattributed_channel.")
-    weight: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the conversion; sums to 1 per model and window.")
+    weight: pl.Float64 = pa.Field(
+        gt=0, le=1, description="Share of the conversion; sums to 1 per model and window."
+    )
     revenue_cents: pl.Int64 = pa.Field(
-        description="Share of the revenue; sums exactly to it per model and window. Minor units of the currency."
+        description="Share of the revenue, minor units; sums exactly to it per model and window."
     )
 
     class Config:
@@ -58,7 +60,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         position=pl.col("touchpoint"),
         touchpoints=pl.col("touchpoints"),
         channel=pl.col("channel"),
-        age_days=(pl.col("converted_at") - pl.col("touched_at")) / dt.timedelta(days=1),
+        age_days=days_between(pl.col("touched_at"), pl.col("converted_at")),
         half_life_days=settings.attribution.half_life_days,
         over="path",
     )
@@ -67,7 +69,8 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return (
         paths(counted, inputs["sessions"], settings.attribution.windows_days, settings)
         .with_columns(
-            pl.when(is_unattributed).then(1.0).otherwise(weight).alias(model) for model, weight in weights.items()
+            pl.when(is_unattributed).then(1.0).otherwise(weight).alias(model)
+            for model, weight in weights.items()
         )
         .unpivot(MODELS, index=[*kept, "path"], variable_name="model", value_name="weight")
         .filter(pl.col("weight") > 0)
@@ -82,13 +85,13 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
 def paths(
     conversions: pl.LazyFrame, sessions: pl.LazyFrame, windows_days: Sequence[int], settings: Settings
 ) -> pl.LazyFrame:
-    """The touchpoints of each conversion and look-back window in order; one row without a session where there is none.
+    """The touchpoints of each conversion and window in order; one row without a session where there is none.
 
     A touchpoint is a session of the same client that started at most the window before the conversion and not
-    after it, of a channel that counts, and not a bot's unless bots are included. Those that started together are
-    in the order of their ids. Adds to the conversion's columns: window_days, session_id, touched_at, channel,
-    touchpoint (from 1; 0 for the row without a session), touchpoints, and `path`, a number for conversion and
-    window that holds only within this frame.
+    after it, of a channel that counts, and not a bot's unless bots are included. Those that started together
+    are in the order of their ids. Adds to the conversion's columns: window_days, session_id, touched_at,
+    channel, touchpoint (from 1; 0 for the row without a session), touchpoints, and `path`, a number for
+    conversion and window that holds only within this frame.
     """
     windows = pl.LazyFrame({"window_days": windows_days}, schema={"window_days": pl.Int64})
     candidates = sessions.filter(
@@ -99,7 +102,7 @@ def paths(
     touches = (
         conversions.select("event_id", "client_id", "converted_at")
         .join(candidates, on="client_id")
-        .filter(age >= pl.duration(), age <= pl.duration(days=max(windows_days)))
+        .filter(age >= dt.timedelta(), age <= pl.duration(days=max(windows_days)))
         .join(windows, how="cross")
         .filter(age <= pl.duration(days="window_days"))
         .select(*PATH, "session_id", "touched_at", "channel")
@@ -137,7 +140,9 @@ def weights_sum_to_one(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
 
 def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """Every counted conversion is credited under each model and window, in all exactly its revenue."""
-    windows = pl.LazyFrame({"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64})
+    windows = pl.LazyFrame(
+        {"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64}
+    )
     expected = (
         inputs["conversions"]
         .filter("is_counted")
@@ -164,7 +169,7 @@ def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
 
 
 def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
-    """The share of the day's conversions without a touchpoint in the longest window; not all, when there are five."""
+    """Conversions without a touchpoint in the longest window: not all of the day's, when there are enough."""
     longest = settings.attribution.longest_window_days
     return (
         frame.filter(pl.col("window_days") == longest, pl.col("model") == "first_touch")
@@ -172,7 +177,8 @@ def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
         .agg(unattributed=(pl.col("touchpoints") == 0).sum(), conversions=pl.len())
         .select(
             "day",
-            passed=(pl.col("unattributed") < pl.col("conversions")) | (pl.col("conversions") < FEWEST_TO_JUDGE),
+            passed=(pl.col("unattributed") < pl.col("conversions"))
+            | (pl.col("conversions") < FEWEST_TO_JUDGE),
             observed=pl.format("{} of {} conversions unattributed", "unattributed", "conversions"),
             expected=pl.lit(f"not all, of {FEWEST_TO_JUDGE} or more"),
         )
@@ -182,9 +188,9 @@ def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
 TABLE = Table(
     name="attribution",
     description=(
-        "Credit for every counted conversion under six models and every look-back window at once. Weights sum to 1 "
-        "and money exactly to the order's revenue for each conversion, model and window; a conversion without a "
-        "touchpoint has one row of its own channel. Choose one model and one window before adding up."
+        "Credit for every counted conversion under six models and every look-back window at once. For each "
+        "conversion, model and window, weights sum to 1 and money exactly to the revenue; without touchpoint "
+        "there is one row for the unattributed channel. Choose one model and window before adding up."
     ),
     owner="team:marketing",
     group="attribution",
@@ -193,7 +199,15 @@ TABLE = Table(
     reads=(
         Reads(
             "conversions",
-            columns=("day", "event_id", "transaction_id", "client_id", "converted_at", "revenue_cents", "is_counted"),
+            columns=(
+                "day",
+                "event_id",
+                "transaction_id",
+                "client_id",
+                "converted_at",
+                "revenue_cents",
+                "is_counted",
+            ),
         ),
         Reads(
             "sessions",
@@ -229,7 +243,11 @@ TABLE = Table(
         "session_id": (("sessions", "session_id"),),
         "touched_at": (("sessions", "started_at"),),
         "channel": (("sessions", "channel"),),
-        "touchpoint": (("sessions", "started_at"), ("conversions", "converted_at"), ("conversions", "client_id")),
+        "touchpoint": (
+            ("sessions", "started_at"),
+            ("conversions", "converted_at"),
+            ("conversions", "client_id"),
+        ),
         "weight": (("sessions", "started_at"), ("sessions", "channel"), ("conversions", "converted_at")),
         "revenue_cents": (("conversions", "revenue_cents"),),
     },

@@ -1,6 +1,6 @@
 """Sessions: the events of one client without a pause over the timeout, on the day they start.
 
-Contract, transform and checks. Which rows are a client's events, and their channel, come from events_enriched.
+Contract, transform and checks. What an event's client, channel or page is, events_enriched decides.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ ENTRY_COLUMNS = (
 )
 # The order of a client's events; file and line decide between events of the same microsecond.
 EVENT_ORDER = ("client_id", "event_ts", "landing_day", "source_file", "source_line")
+# Rounded: Polars divides a column of one row and a longer one by different last bits.
+LASTED_SECONDS = ((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6).round(6)
 READS = Reads(
     "events_enriched",
     before=2,
@@ -91,7 +93,7 @@ class SessionsContract(pa.DataFrameModel):
     is_bot: bool = pa.Field(description="The first event's user agent is a crawler's.")
     crosses_midnight: bool = pa.Field(description="The last event is on a later UTC date than the first.")
     cut_at_midnight: bool = pa.Field(
-        description="Starts only because a running session was cut: the client never paused the whole day before."
+        description="Starts only because a running session was cut: its client never paused the day before."
     )
     entry_event_id: str = pa.Field(description="event_id of the first event.")
 
@@ -118,8 +120,8 @@ def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
     """Adds `starts` (a session starts at this event) and `is_cut` (only because midnight cut a running one).
 
     A session starts after a pause of more than the timeout. At midnight a running session is cut only if the
-    client did not pause in the whole calendar day before, that is: no session started by a pause on that day. So
-    no session spans two midnights, and a day can be computed from its neighbours alone.
+    client did not pause in the whole calendar day before, that is: no session started by a pause on that day.
+    So no session spans two midnights, and a day can be computed from its neighbours alone.
     """
     is_new_client = pl.col("client_id").ne_missing(pl.col("client_id").shift())
     is_after_pause = is_new_client | (pl.col("event_ts") - pl.col("event_ts").shift() > timeout)
@@ -158,14 +160,14 @@ def fold(events: pl.LazyFrame) -> pl.LazyFrame:
         pl.exclude("session", "identity"),
         day=pl.col("started_at").dt.date(),
         session_id=plh.col("identity").nchash.xxh3_128().cast(pl.String),
-        duration_seconds=(pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6,
+        duration_seconds=LASTED_SECONDS,
         crosses_midnight=pl.col("ended_at").dt.date() > pl.col("started_at").dt.date(),
     )
 
 
 def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """started_at <= ended_at, duration is their difference, and the row is on its start's day."""
-    lasted = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
+    lasted = LASTED_SECONDS
     agrees = (
         (lasted >= 0)
         & (lasted == pl.col("duration_seconds"))
@@ -197,8 +199,8 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     """Every event with a client id is inside exactly one session, and sessions hold nothing else.
 
     Counted anew: an event belongs to its client's last session started at or before it, and may not lie after
-    that session's end. Without such a session it must run on from a session of the day before the range, so the
-    client must have an event within the timeout before that midnight.
+    that session's end. Without such a session it must run on from a session of the day before the range, so
+    the client must have an event within the timeout before that midnight.
     """
     events = (
         inputs["events_enriched"]
@@ -253,9 +255,9 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
 TABLE = Table(
     name="sessions",
     description=(
-        "Visits: the events of one client without a pause of more than the timeout, bots included and flagged. "
-        "A session belongs to the UTC day it starts, and may cross one midnight. At midnight a running session is "
-        "cut only if the client did not pause for the whole day before. Events without client id have no session."
+        "Visits: the events of one client without a pause of more than the timeout, bots' too (flagged). "
+        "A session belongs to the UTC day it starts, and may cross one midnight. At midnight a running one "
+        "is cut only if its client did not pause the whole day before. Events without client id have none."
     ),
     owner="team:analytics",
     group="sessions",
@@ -268,7 +270,7 @@ TABLE = Table(
     checks=(
         Check(
             "events_in_one_session",
-            "Every event with a client id is in exactly one session, and a session's count is that of its events.",
+            "Every event with a client id is in exactly one session, and a session counts its own events.",
             events_in_one_session,
         ),
         Check("times_agree", "A session ends no earlier than it starts, on whose day it is.", times_agree),
