@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,13 @@ def test_any_event_has_exactly_one_channel(visits: list[Visit]) -> None:
     found = channels(visits, DEFAULT_RULES)
     assert len(found) == len(visits)
     assert set(found) <= names
+
+
+def test_the_example_in_the_documentation_is_a_valid_rules_file() -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "channel_rules.md"
+    (example,) = re.findall(r"```toml\n(\[lists\].*?)```", documentation.read_text("utf-8"), re.DOTALL)
+    visits: list[Visit] = [
+        ("/", "https://www.sleep-reviews.example/"),
+        ("/?utm_medium=audio&utm_campaign=2025-03", None),
+    ]
+    assert channels([*visits, ("/", None)], rules(example)) == ["Partners", "Podcast", "Direct"]
