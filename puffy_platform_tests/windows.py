@@ -56,14 +56,7 @@ def compute(
     table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None = None
 ) -> pl.DataFrame:
     """The table's rows of `days` in one pass, in storage order; contract and key are validated."""
-    assert table.transform is not None
-    found = table.transform(cut_to_windows(table, inputs, days, settings, start), days, settings)
-    columns = [pl.col(name).cast(dtype) for name, dtype in table.schema.items()]
-    rows = found.filter(days.covers()).select(columns).collect().sort("day", *table.sort)
-    table.contract.validate(rows, lazy=True)
-    key = list(dict.fromkeys(("day", *table.key)))
-    assert not rows.select(key).is_duplicated().any(), f"{table.name}: key is not unique"
-    return rows
+    return _validated(table, _computed(table, inputs, days, settings, start))
 
 
 def compute_in_chunks(
@@ -75,8 +68,24 @@ def compute_in_chunks(
     start: dt.date | None = None,
 ) -> pl.DataFrame:
     """The same, `chunk_days` days at a time, each chunk from its own windows only."""
-    chunks = [compute(table, inputs, chunk, settings, start) for chunk in days.chunks(chunk_days)]
-    return pl.concat(chunks).sort("day", *table.sort)
+    chunks = [_computed(table, inputs, chunk, settings, start) for chunk in days.chunks(chunk_days)]
+    return _validated(table, pl.concat(chunks).sort("day", *table.sort))
+
+
+def _computed(
+    table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None
+) -> pl.DataFrame:
+    assert table.transform is not None
+    found = table.transform(cut_to_windows(table, inputs, days, settings, start), days, settings)
+    columns = [pl.col(name).cast(dtype) for name, dtype in table.schema.items()]
+    return found.filter(days.covers()).select(columns).collect().sort("day", *table.sort)
+
+
+def _validated(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    table.contract.validate(rows, lazy=True)
+    key = list(dict.fromkeys(("day", *table.key)))
+    assert not rows.select(key).is_duplicated().any(), f"{table.name}: key is not unique"
+    return rows
 
 
 def assert_chunking_does_not_matter(
