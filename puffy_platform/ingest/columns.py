@@ -68,12 +68,21 @@ def to_raw_columns(rows: pl.DataFrame, drift: Drift) -> pl.DataFrame:
         return pl.when(pl.col(name) != "").then(pl.col(name))
 
     columns = [
-        present(drift.found[column]).alias(column) if column in drift.found else pl.lit(None, pl.String).alias(column)
+        present(drift.found[column]).alias(column)
+        if column in drift.found
+        else pl.lit(None, pl.String).alias(column)
         for column in RAW_COLUMNS
     ]
     extra = pl.lit(None, pl.String).alias("extra")
     if drift.added:
-        unknown = [present(name).alias(name) for name in drift.added]
-        anything = pl.any_horizontal(present(name).is_not_null() for name in drift.added)
-        extra = pl.when(anything).then(pl.struct(unknown).struct.json_encode()).alias("extra")
+        # By name and without the empty ones: an event is the same under any order of its unknown columns.
+        pairs = [_json_pair(name, present(name)) for name in sorted(drift.added)]
+        joined = pl.concat_str(pairs, separator=",", ignore_nulls=True)
+        extra = pl.when(joined != "").then(pl.concat_str(pl.lit("{"), joined, pl.lit("}"))).alias("extra")
     return rows.select(*columns, extra, pl.col(LINE).alias("source_line"))
+
+
+def _json_pair(name: str, value: pl.Expr) -> pl.Expr:
+    """`"name":"value"` in JSON, null where the value is."""
+    whole = pl.struct(value.alias(name)).struct.json_encode()
+    return pl.when(value.is_not_null()).then(whole.str.slice(1).str.head(-1))

@@ -84,17 +84,25 @@ def _read_fast(data: bytes, encoding: str, notes: tuple[str, ...]) -> Records | 
 
     numbers = bad[LINE].to_list()
     broken = [
-        (line, *_wrong_count(len(header), text), text) for line, text in zip(numbers, raw(numbers) if numbers else (), strict=True)
+        (line, *_wrong_count(len(header), text), text)
+        for line, text in zip(numbers, raw(numbers) if numbers else (), strict=True)
     ]
-    return Records(names, header_text, parsed.filter(whole).drop(END), broken_frame(broken), raw, encoding, notes)
+    return Records(
+        names, header_text, parsed.filter(whole).drop(END), broken_frame(broken), raw, encoding, notes
+    )
 
 
 def _read_exactly(data: bytes, encoding: str, notes: tuple[str, ...]) -> Records:
     lines, latin = _decoded_lines(data)
     if latin:
-        encoding, notes = f"{encoding}+latin-1", (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1")
+        encoding, notes = (
+            f"{encoding}+latin-1",
+            (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1"),
+        )
     if not lines:
-        return Records((), None, pl.DataFrame(schema={LINE: pl.Int64}), broken_frame([]), lambda _: [], encoding, notes)
+        return Records(
+            (), None, pl.DataFrame(schema={LINE: pl.Int64}), broken_frame([]), lambda _: [], encoding, notes
+        )
     start = next(number for number, text in enumerate(lines) if text.strip())
     header = _fields(lines[start])
     if header is None or "\0" in lines[start]:
@@ -113,7 +121,15 @@ def _read_exactly(data: bytes, encoding: str, notes: tuple[str, ...]) -> Records
         if fields is None and "\0" not in text:
             fields, text, place = _continued(lines, place, text, len(header))
         if "\0" in text:
-            broken.append((number, "nul_byte", None, "The line holds a NUL byte: the file was damaged on its way.", text))
+            broken.append(
+                (
+                    number,
+                    "nul_byte",
+                    None,
+                    "The line holds a NUL byte: the file was damaged on its way.",
+                    text,
+                )
+            )
         elif fields is None:
             message = "A quote is opened and never closed: check the export's quoting."
             broken.append((number, "unterminated_quote", None, message, text))
@@ -186,7 +202,11 @@ def _fields_over_lines(text: str) -> list[str] | None:
 def _wrong_count(width: int, text: str) -> tuple[str, None, str]:
     fields = _fields(text)
     found = len(fields) if fields is not None else "an unclear number of"
-    return "wrong_column_count", None, f"The header has {width} columns and this line {found}: a separator is missing or too many."
+    return (
+        "wrong_column_count",
+        None,
+        f"The header has {width} columns and this line {found}: a separator is missing or too many.",
+    )
 
 
 def _unique(header: list[str]) -> tuple[str, ...]:

@@ -29,8 +29,10 @@ def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
     """
     times = to_utc(rows["timestamp"], settings.shop.time_zone)
     fields = purchase_fields(rows.select("event_name", "event_data").lazy()).collect()
-    judged = rows.hstack(times).hstack(fields.select("transaction_id", "revenue_cents")).with_columns(
-        event_day=pl.col("event_ts").dt.date()
+    judged = (
+        rows.hstack(times)
+        .hstack(fields.select("transaction_id", "revenue_cents"))
+        .with_columns(event_day=pl.col("event_ts").dt.date())
     )
     return judged.with_columns(_first_broken(day, settings)).unnest("broken").drop("transaction_id", "in_gap")
 
@@ -116,8 +118,6 @@ def _first_broken(day: dt.date, settings: Settings) -> pl.Expr:
     ]
     verdict = pl.lit(None, pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
     for condition, rule, column, message in reversed(rules):
-        named = pl.struct(
-            rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message)
-        )
+        named = pl.struct(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
         verdict = pl.when(condition.fill_null(False)).then(named).otherwise(verdict)
     return verdict.alias("broken")

@@ -11,7 +11,8 @@ from pathlib import Path
 __all__ = ["IgnoredFile", "LandingFile", "content_hash", "find_landing_files"]
 
 _NAME = re.compile(
-    r"events_(?P<day>\d{8})(?:[._-].*)?\.(?P<format>csv|csv\.gz|ndjson|jsonl|ndjson\.gz|jsonl\.gz|parquet)", re.IGNORECASE
+    r"events_(?P<day>\d{8})(?:[._-].*)?\.(?P<format>csv|csv\.gz|ndjson|jsonl|ndjson\.gz|jsonl\.gz|parquet)",
+    re.IGNORECASE,
 )
 _BEING_WRITTEN = (".tmp", ".part", ".partial", ".crdownload")
 _FORMATS = {"jsonl": "ndjson", "jsonl.gz": "ndjson.gz"}
@@ -47,7 +48,9 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
         match = _NAME.fullmatch(path.name)
         day = _day(match["day"]) if match else None
         if match is None or day is None:
-            ignored.append(IgnoredFile(path, "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet"))
+            ignored.append(
+                IgnoredFile(path, "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet")
+            )
             continue
         kind = match["format"].lower()
         found.append(LandingFile(day, path, _FORMATS.get(kind, kind), path.stat().st_size))

@@ -64,7 +64,9 @@ def read_file(file: LandingFile, settings: Settings) -> Landed:
         return _without_required_columns(file, records, drift)
     judged = judge(to_raw_columns(records.rows, drift), file.day, settings)
     good = judged.filter(pl.col("rule").is_null())
-    bad = judged.filter(pl.col("rule").is_not_null()).select("source_line", "rule", "column", "message", "revenue_cents")
+    bad = judged.filter(pl.col("rule").is_not_null()).select(
+        "source_line", "rule", "column", "message", "revenue_cents"
+    )
     bad = bad.with_columns(raw=pl.Series(records.raw(bad["source_line"].to_list()), dtype=pl.String))
     quarantined = pl.concat([bad, records.broken], how="diagonal_relaxed").select(
         pl.col(name).cast(dtype) for name, dtype in QUARANTINE_SCHEMA.items()
@@ -92,7 +94,9 @@ def _records(file: LandingFile) -> Records:
 
 
 def _as_raw_events(rows: pl.DataFrame, file: LandingFile, drift: Drift) -> pl.DataFrame:
-    canonical = plh.concat_str([pl.col(name).fill_null("") for name in (*RAW_COLUMNS, "extra")], separator=SEPARATOR)
+    canonical = plh.concat_str(
+        [pl.col(name).fill_null("") for name in (*RAW_COLUMNS, "extra")], separator=SEPARATOR
+    )
     return rows.with_columns(
         event_id=canonical.nchash.xxh3_128().cast(pl.String),
         day=pl.lit(file.day),
@@ -139,7 +143,9 @@ def _without_required_columns(file: LandingFile, records: Records, drift: Drift)
     texts = records.raw(lines)
     if drift.has_no_header:
         rule, column = "missing_header", None
-        message = "No column of the first line is known: the header is missing, or another file was delivered."
+        message = (
+            "No column of the first line is known: the header is missing, or another file was delivered."
+        )
         if records.header_text is not None:
             lines, texts = [1, *lines], [records.header_text, *texts]
     else:
@@ -193,4 +199,6 @@ def no_rows() -> pl.DataFrame:
 
 def no_quarantine() -> pl.DataFrame:
     """An empty frame of quarantined records."""
-    return pl.DataFrame(schema={**QUARANTINE_SCHEMA, "day": pl.Date, "source_file": pl.String, "header": pl.String})
+    return pl.DataFrame(
+        schema={**QUARANTINE_SCHEMA, "day": pl.Date, "source_file": pl.String, "header": pl.String}
+    )

@@ -21,7 +21,9 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
     """
     frame = pl.DataFrame({"text": text}).with_row_index("row")
     frame = frame.with_columns(
-        event_ts=pl.col("text").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        event_ts=pl.col("text")
+        .str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
+        .dt.replace_time_zone("UTC")
     )
     usual = frame.filter(pl.col("event_ts").is_not_null()).with_columns(
         timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
@@ -75,6 +77,8 @@ def _take_apart(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
             .cast(UTC)
         )
         .with_columns(
-            in_gap=(pl.col("timestamp_kind") == "naive") & pl.col("local").is_not_null() & pl.col("event_ts").is_null()
+            in_gap=(pl.col("timestamp_kind") == "naive")
+            & pl.col("local").is_not_null()
+            & pl.col("event_ts").is_null()
         )
     )

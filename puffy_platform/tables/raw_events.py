@@ -36,7 +36,8 @@ class RawEventsContract(pa.DataFrameModel):
     event_data: str = pa.Field(nullable=True, description="JSON object as sent.", metadata={"tags": ("pii",)})
     user_agent: str = pa.Field(nullable=True, description="User agent as sent.")
     timestamp_kind: str = pa.Field(
-        isin=["utc", "offset", "naive"], description="How the time zone was given; naive: read in shop.time_zone."
+        isin=["utc", "offset", "naive"],
+        description="How the time zone was given; naive: read in shop.time_zone.",
     )
     extra: str = pa.Field(nullable=True, description="Unknown columns that held anything, as a JSON object.")
     source_file: str = pa.Field(description="Name of the landing file.")
@@ -79,7 +80,12 @@ TABLE = Table(
     settings_sections=("ingest", "shop", "partitions"),
     checks=(
         Check("empty_client_share", "Few events lack a client id.", empty_client_share, severity="warn"),
-        Check("timestamps_are_explicit", "Every timestamp has an offset.", timestamps_are_explicit, severity="warn"),
+        Check(
+            "timestamps_are_explicit",
+            "Every timestamp has an offset.",
+            timestamps_are_explicit,
+            severity="warn",
+        ),
     ),
     sort=("event_ts", "source_file", "source_line"),
     hash_by="event_day",

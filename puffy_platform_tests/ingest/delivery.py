@@ -1,0 +1,162 @@
+"""Writes landing files in tests and reads them as the platform does. Expected values live in the tests."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from puffy_platform.ingest.accept import index, ingest
+from puffy_platform.ingest.columns import RAW_COLUMNS
+from puffy_platform.ingest.landing import find_landing_files
+from puffy_platform.outcomes import evaluate
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange
+from puffy_platform.tables import TABLES
+from puffy_platform_tests.windows import settings_with
+
+__all__ = [
+    "DAY",
+    "HEADER",
+    "INGESTED",
+    "ITEM",
+    "NAME",
+    "Tables",
+    "as_csv",
+    "as_text",
+    "drift_of",
+    "event",
+    "judged",
+    "land",
+    "purchase",
+    "rules_of",
+    "with_settings",
+]
+
+DAY = dt.date(2025, 3, 1)
+NAME = "events_20250301.csv"
+HEADER = ",".join(RAW_COLUMNS)
+WRITTEN = ("row_index", "raw_events", "duplicate_events", "quarantined_events", "file_drift")
+INGESTED = {name: TABLES[name] for name in WRITTEN}
+ITEM = {"item_id": "M-1", "item_name": "Mattress", "item_variant": "Queen", "quantity": 1, "item_price": 349}
+
+Row = dict[str, str]
+Tables = dict[str, pl.DataFrame]
+
+
+def event(**fields: str) -> Row:
+    """A page view at noon of DAY; fields given by name replace its own, unknown ones become new columns."""
+    usual = {
+        "client_id": "c-1",
+        "page_url": "https://puffy.com/",
+        "referrer": "https://www.google.com/",
+        "timestamp": "2025-03-01T12:00:00.000Z",
+        "event_name": "page_viewed",
+        "event_data": "",
+        "user_agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7, like Gecko)",
+    }
+    return usual | fields
+
+
+def purchase(data: str | Mapping[str, Any] | None = None, **fields: str) -> Row:
+    """A checkout_completed with this event_data; by default order ORD-1 of 349.00 for one item."""
+    usual = {
+        "transaction_id": "ORD-1",
+        "revenue": 349.0,
+        "items": [
+            {
+                "item_id": "M-1",
+                "item_name": "Mattress",
+                "item_variant": "Queen",
+                "quantity": 1,
+                "item_price": 349,
+            }
+        ],
+        "user_email": "f" * 64,
+    }
+    text = data if isinstance(data, str) else json.dumps(usual if data is None else data)
+    return event(event_name="checkout_completed", event_data=text, **fields)
+
+
+def as_csv(rows: Sequence[Row], columns: Iterable[str] | None = None, line_end: str = "\n") -> bytes:
+    """The rows under the header of these columns (of the first row, when none are given)."""
+    names = list(columns) if columns else list(rows[0])
+    into = io.StringIO(newline="")
+    writer = csv.DictWriter(into, names, lineterminator=line_end, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return into.getvalue().encode()
+
+
+def as_text(*lines: str, header: str = HEADER) -> bytes:
+    """Header and lines as they are, to be damaged on purpose."""
+    return "\n".join([header, *lines, ""]).encode()
+
+
+def with_settings(**sections: Mapping[str, Any]) -> Settings:
+    """The default settings with some values changed; aliases are added to the default ones."""
+    ingest_section = dict(sections.get("ingest", {}))
+    if "aliases" in ingest_section:
+        known = settings_with().ingest.aliases
+        added = ingest_section["aliases"]
+        ingest_section["aliases"] = {**known, **{name: (*known[name], *more) for name, more in added.items()}}
+    return settings_with(**{**sections, "ingest": ingest_section})
+
+
+def land(
+    folder: Path,
+    files: Mapping[str, bytes],
+    days: DayRange | None = None,
+    settings: Settings | None = None,
+    *,
+    keep: bool = False,
+) -> Tables:
+    """The five tables of these landing days (DAY, when none are given) from a folder of exactly these files.
+
+    The index of earlier days is made from the earlier files of the folder. Contracts and keys are verified,
+    and so is that every row and cent is in one place.
+    """
+    days, settings = days or DayRange(DAY, DAY), settings or with_settings()
+    if not keep:
+        for old in folder.iterdir():
+            old.unlink()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    found, ignored = find_landing_files(folder)
+    assert not ignored
+    earlier = days.widen(before=settings.ingest.late_days + 1)
+    before = index([file for file in found if file.day in earlier and file.day < days.first], settings)
+    tables = {
+        name: INGESTED[name]
+        .empty()
+        .pipe(lambda empty, rows=rows: pl.concat([empty, rows.select(empty.columns)]))
+        for name, rows in ingest(found, days, before, settings).items()
+    }
+    for name, outcomes in judged(tables, days, settings).items():
+        failed = outcomes.filter(pl.col("status") == "fail")
+        assert failed.is_empty(), f"{name}: {failed.rows(named=True)}"
+    return tables
+
+
+def judged(tables: Tables, days: DayRange, settings: Settings | None = None) -> dict[str, pl.DataFrame]:
+    """The outcomes of every check of the five tables."""
+    inputs = {name: rows.lazy() for name, rows in tables.items()}
+    chosen = settings or with_settings()
+    return {name: evaluate(INGESTED[name], rows, inputs, days, chosen) for name, rows in tables.items()}
+
+
+def rules_of(tables: Tables) -> dict[str, int]:
+    """How many records are quarantined under each rule."""
+    return dict(Counter(tables["quarantined_events"]["rule"].to_list()))
+
+
+def drift_of(tables: Tables, name: str = NAME) -> dict[str, Any]:
+    """The file's row of file_drift."""
+    return tables["file_drift"].row(by_predicate=pl.col("source_file") == name, named=True)
