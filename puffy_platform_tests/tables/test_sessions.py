@@ -7,7 +7,7 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -189,6 +189,21 @@ def test_day_by_day_gives_the_sessions_of_the_whole_history(history: pl.DataFram
     whole = assert_chunking_does_not_matter(TABLE, inputs, WEEK, FOUR_HOURS, chunks=(1, chunk_days))
     assert spans(whole) == plain_reading(history, dt.timedelta(hours=4))
     assert not {"warn", "fail"} & set(outcomes(TABLE, whole, inputs, WEEK, FOUR_HOURS).values())
+
+
+def test_the_random_histories_hold_cut_sessions_and_crossing_ones() -> None:
+    # Else the proof above proves nothing: `find` raises when it finds none.
+    only_generate = settings(max_examples=200, phases=(Phase.generate,), database=None, deadline=None)
+    timeout = dt.timedelta(hours=4)
+
+    def has_cut(history: pl.DataFrame) -> bool:
+        return any(is_cut for *_, is_cut in plain_reading(history, timeout))
+
+    def has_crossing(history: pl.DataFrame) -> bool:
+        return any(start.date() != end.date() for _, start, end, *_ in plain_reading(history, timeout))
+
+    find(histories(), has_cut, settings=only_generate)
+    find(histories(), has_crossing, settings=only_generate)
 
 
 @pytest.mark.parametrize("changed", [{"before": 1}, {"after": 0}])

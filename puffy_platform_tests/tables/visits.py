@@ -136,21 +136,24 @@ def session(name: str, client: str, when: dt.datetime, channel: str, **more: Any
     return row | {"started_at": when, "ended_at": when + dt.timedelta(minutes=10)} | more
 
 
-# Pauses in hours for a timeout of four: many short ones make marathons, whole hours meet midnights exactly.
-PAUSES = (0, 1, 1, 2, 3, 4, 4, 4, 4, 4, 5, 9, 26)
-
-
 HISTORY = days(-1, 5)
+HOUR = dt.timedelta(hours=1)
+# For a timeout of four hours. Whole hours meet midnights exactly; only the second kind ends sessions.
+SHORT_PAUSES = (2 * HOUR, 3 * HOUR, 4 * HOUR, 4 * HOUR - MICROSECOND, 4 * HOUR)
+ALL_PAUSES = (0 * HOUR, HOUR, 4 * HOUR, 4 * HOUR + MICROSECOND, 5 * HOUR, 9 * HOUR, 26 * HOUR)
 
 
 @st.composite
 def histories(draw: st.DrawFn, clients: Sequence[str | None] = ("a", "b", None)) -> pl.DataFrame:
-    """Events of the days of HISTORY: sessions of any length, many exactly at midnight or a timeout apart."""
+    """Events of the days of HISTORY: marathons of up to two days between visits with all kinds of pauses."""
+    marathon = st.lists(st.sampled_from(SHORT_PAUSES), min_size=7, max_size=14)
+    visits = st.lists(st.sampled_from(ALL_PAUSES), max_size=5)
     rows = []
     for client in clients:
-        when = START + dt.timedelta(hours=draw(st.integers(-6, 30)))
-        for pause in draw(st.lists(st.sampled_from(PAUSES), max_size=30)):
-            when += dt.timedelta(hours=pause) + draw(st.sampled_from((0, 0, 0, 1))) * MICROSECOND
+        when = START + draw(st.integers(-6, 30)) * HOUR
+        stretches = draw(st.lists(st.one_of(marathon, visits), max_size=4))
+        for pause in (pause for stretch in stretches for pause in stretch):
+            when += pause
             rows.append(draw(single_events(client, when)))
     return events(*draw(st.permutations(rows))).filter(HISTORY.covers())
 
