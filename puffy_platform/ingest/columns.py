@@ -32,8 +32,8 @@ class Drift:
 
     @property
     def has_no_header(self) -> bool:
-        """Not one known name: the first line is data, not a header."""
-        return not self.found
+        """Not one name that every event needs: the first line is data, not a header."""
+        return not any(name in self.found for name in REQUIRED)
 
 
 def recognise(header: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Drift:

@@ -8,49 +8,70 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from puffy_platform.ingest.records import LINE, Records, Unreadable, broken_frame
+from puffy_platform.ingest.lines import read_lines
+from puffy_platform.ingest.records import (
+    LINE,
+    MAX_COLUMNS,
+    Broken,
+    Records,
+    Unreadable,
+    broken_frame,
+    unique_names,
+)
 
 __all__ = ["read_ndjson", "read_parquet"]
 
 
 def read_ndjson(data: bytes) -> Records:
-    """One JSON object a line; nested values become JSON text. Lines that are no object are `broken_json_line`."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    physical = data.split(b"\n")
-    objects: list[dict[str, object]] = []
+    """One JSON object a line; nested values become JSON text. Lines that are no object are `broken_json_line`.
+
+    Raises Unreadable for a file that is no text.
+    """
+    lines = read_lines(data)
+    holds_text = lines.texts.str.strip_chars() != ""
+    objects: list[dict[str, str | None]] = []
     numbers: list[int] = []
-    broken = []
-    latin = 0
-    for number, line in enumerate(physical, start=1):
-        if not line.strip():
-            continue
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            text, latin = line.decode("latin-1"), latin + 1
-        try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            parsed = None
-        if isinstance(parsed, dict):
-            objects.append(parsed)
-            numbers.append(number)
+    broken: list[Broken] = []
+    for place in holds_text.arg_true().to_list():
+        text = lines.texts[place]
+        found = None if "\0" in text else _object(text)
+        if found is not None:
+            objects.append(found)
+            numbers.append(place + 1)
+        elif "\0" in text:
+            message = "The line holds a NUL byte: the file was damaged on its way."
+            broken.append((place + 1, "nul_byte", None, message, text))
         else:
-            message = "The line is not one JSON object."
-            broken.append((number, "broken_json_line", None, message, text))
-    names = tuple(dict.fromkeys(key for found in objects for key in found))
-    columns = {name: [_as_text(found.get(name)) for found in objects] for name in names}
-    rows = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String)).with_columns(
-        pl.Series(LINE, numbers, dtype=pl.Int64)
+            broken.append((place + 1, "broken_json_line", None, "The line is not one JSON object.", text))
+    keys = dict.fromkeys(key for found in objects for key in found)
+    if len(keys) > MAX_COLUMNS:
+        raise Unreadable(f"its objects have {len(keys)} different fields")
+    names = unique_names(tuple(keys))
+    columns = {name: [found.get(key) for found in objects] for name, key in zip(names, keys, strict=True)}
+    rows = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
+    return Records(
+        header=names,
+        rows=rows.with_columns(pl.Series(LINE, numbers, dtype=pl.Int64)),
+        broken=broken_frame(broken),
+        raw=lambda wanted: [lines.texts[number - 1] for number in wanted],
+        count=int(holds_text.sum()),
+        encoding=lines.encoding,
+        notes=lines.notes,
     )
 
-    def raw(lines: Sequence[int]) -> list[str]:
-        return [physical[line - 1].decode("utf-8", "replace") for line in lines]
 
-    encoding, notes = "utf-8", ()
-    if latin:
-        encoding, notes = "utf-8+latin-1", (f"{latin} lines were not UTF-8 and were read as Latin-1",)
-    return Records(names, None, rows, broken_frame(broken), raw, encoding, notes)
+def _object(text: str) -> dict[str, str | None] | None:
+    """The fields of one JSON object as text, or None when it is none or holds what is no Unicode text."""
+    try:
+        parsed = json.loads(text)
+        if not isinstance(parsed, dict):
+            return None
+        fields = {key: _as_text(value) for key, value in parsed.items()}
+        if "\\u" in text:
+            "".join(part for pair in fields.items() for part in pair if part).encode()
+    except (ValueError, RecursionError):
+        return None
+    return fields
 
 
 def _as_text(value: object) -> str | None:
@@ -61,19 +82,22 @@ def _as_text(value: object) -> str | None:
 
 def read_parquet(data: bytes) -> Records:
     """Every column as text; typed timestamps become ISO 8601. Lines are row numbers. Raises Unreadable."""
+    if not data:
+        return Records()
     try:
         frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError):
+        names = unique_names(frame.columns)
+        frame.columns = names
+        rows = frame.select(_column_as_text(name, dtype) for name, dtype in frame.schema.items())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise Unreadable("it is not a Parquet file, or a damaged one") from None
-    rows = frame.select(_column_as_text(name, dtype) for name, dtype in frame.schema.items()).with_columns(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(LINE)
-    )
+    rows = rows.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(LINE))
 
     def raw(lines: Sequence[int]) -> list[str]:
         wanted = rows.filter(pl.col(LINE).is_in(list(lines))).drop(LINE)
         return wanted.write_ndjson().splitlines() if wanted.width else ["{}"] * len(lines)
 
-    return Records(tuple(frame.columns), None, rows, broken_frame([]), raw)
+    return Records(header=names, rows=rows, raw=raw, count=frame.height)
 
 
 def _column_as_text(name: str, dtype: pl.DataType) -> pl.Expr:

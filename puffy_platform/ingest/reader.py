@@ -1,10 +1,14 @@
-"""One landing file to its valid rows, its quarantined records and its line in file_drift. Bad input never raises."""
+"""One landing file to its valid rows, its quarantined records and its line in file_drift.
+
+Bad input never raises; what one row may hold is said in `judge`, what duplicates are in `accept`.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import polars_hash as plh
@@ -12,7 +16,7 @@ import polars_hash as plh
 from puffy_platform.ingest.columns import RAW_COLUMNS, Drift, recognise, to_raw_columns
 from puffy_platform.ingest.csv_text import read_csv
 from puffy_platform.ingest.judge import judge
-from puffy_platform.ingest.landing import LandingFile, content_hash
+from puffy_platform.ingest.landing import LandingFile
 from puffy_platform.ingest.other_formats import read_ndjson, read_parquet
 from puffy_platform.ingest.records import BROKEN_SCHEMA, LINE, Records, Unreadable
 from puffy_platform.settings import Settings
@@ -44,7 +48,7 @@ DRIFT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 @dataclass(frozen=True)
 class Landed:
-    """A file taken apart: `rows` (raw_events' columns and revenue_cents, duplicates still in), `quarantined`, `drift`."""
+    """A file taken apart: `rows` (raw_events' columns and revenue_cents, duplicates in), `quarantined`, `drift`."""
 
     rows: pl.DataFrame
     quarantined: pl.DataFrame
@@ -52,35 +56,37 @@ class Landed:
 
 
 def read_file(file: LandingFile, settings: Settings) -> Landed:
-    """Read one file under the contract of the raw event. A file that cannot be read at all is one quarantined record."""
+    """Read one file under the contract of the raw event.
+
+    A file that cannot be read at all is one quarantined record.
+    """
     try:
-        records = _records(file)
-    except Unreadable as error:
-        return _unreadable(file, str(error))
+        data = file.path.read_bytes()
     except OSError as error:
-        return _unreadable(file, f"it cannot be opened ({error.strerror or type(error).__name__})")
+        return _unreadable(file, b"", f"it cannot be opened ({error.strerror or type(error).__name__})")
+    try:
+        records = _records(file, data)
+    except Unreadable as error:
+        return _unreadable(file, data, str(error))
     drift = recognise(records.header, settings.ingest.aliases)
     if records.header and (drift.has_no_header or drift.missing_required):
-        return _without_required_columns(file, records, drift)
+        return _without_required_columns(file, data, records, drift)
     judged = judge(to_raw_columns(records.rows, drift), file.day, settings)
     good = judged.filter(pl.col("rule").is_null())
     bad = judged.filter(pl.col("rule").is_not_null()).select(
         "source_line", "rule", "column", "message", "revenue_cents"
     )
     bad = bad.with_columns(raw=pl.Series(records.raw(bad["source_line"].to_list()), dtype=pl.String))
-    quarantined = pl.concat([bad, records.broken], how="diagonal_relaxed").select(
-        pl.col(name).cast(dtype) for name, dtype in QUARANTINE_SCHEMA.items()
-    )
+    quarantined = pl.concat([bad, records.broken], how="diagonal_relaxed")
     rows = _as_raw_events(good, file, drift)
     return Landed(
         rows,
         _placed(quarantined, file, records.header_text),
-        _drift_row(file, records, drift, rows=rows, quarantined=quarantined),
+        _drift_row(file, data, records, drift, rows=rows, quarantined=quarantined),
     )
 
 
-def _records(file: LandingFile) -> Records:
-    data = file.path.read_bytes()
+def _records(file: LandingFile, data: bytes) -> Records:
     if file.format.endswith(".gz"):
         try:
             data = gzip.decompress(data) if data else data
@@ -94,11 +100,11 @@ def _records(file: LandingFile) -> Records:
 
 
 def _as_raw_events(rows: pl.DataFrame, file: LandingFile, drift: Drift) -> pl.DataFrame:
-    canonical = plh.concat_str(
-        [pl.col(name).fill_null("") for name in (*RAW_COLUMNS, "extra")], separator=SEPARATOR
-    )
+    # The time as such, not as written: a re-delivery in another format or notation is the same event.
+    written = {"timestamp": pl.col("event_ts").dt.epoch("us").cast(pl.String)}
+    identity = [written.get(name, pl.col(name)).fill_null("") for name in (*RAW_COLUMNS, "extra")]
     return rows.with_columns(
-        event_id=canonical.nchash.xxh3_128().cast(pl.String),
+        event_id=plh.concat_str(identity, separator=SEPARATOR).nchash.xxh3_128().cast(pl.String),
         day=pl.lit(file.day),
         referrer_recorded=pl.lit("referrer" in drift.found),
         source_file=pl.lit(file.path.name),
@@ -106,25 +112,32 @@ def _as_raw_events(rows: pl.DataFrame, file: LandingFile, drift: Drift) -> pl.Da
 
 
 def _placed(quarantined: pl.DataFrame, file: LandingFile, header: str | None) -> pl.DataFrame:
-    return quarantined.with_columns(
-        day=pl.lit(file.day), source_file=pl.lit(file.path.name), header=pl.lit(header, pl.String)
+    return quarantined.select(
+        *(pl.col(name).cast(dtype) for name, dtype in QUARANTINE_SCHEMA.items()),
+        day=pl.lit(file.day),
+        source_file=pl.lit(file.path.name),
+        header=pl.lit(header, pl.String),
     )
 
 
 def _drift_row(
-    file: LandingFile, records: Records, drift: Drift, *, rows: pl.DataFrame, quarantined: pl.DataFrame
+    file: LandingFile,
+    data: bytes,
+    records: Records,
+    drift: Drift,
+    *,
+    rows: pl.DataFrame,
+    quarantined: pl.DataFrame,
 ) -> dict[str, object]:
-    total = rows.height + quarantined.height
-    status = "read" if total else "header_only" if records.header or records.header_text else "empty"
     return {
         "day": file.day,
         "source_file": file.path.name,
         "format": file.format,
         "encoding": records.encoding,
-        "status": status,
-        "bytes": file.size,
-        "content_hash": content_hash(file.path),
-        "rows": total,
+        "status": "read" if records.count else "header_only" if records.header else "empty",
+        "bytes": len(data),
+        "content_hash": hashlib.sha256(data).hexdigest(),
+        "rows": records.count,
         "quarantined": quarantined.height,
         "renamed": [{"seen": seen, "meant": meant} for seen, meant in drift.renamed],
         "missing": list(drift.missing) if records.header else [],
@@ -137,47 +150,54 @@ def _drift_row(
     }
 
 
-def _without_required_columns(file: LandingFile, records: Records, drift: Drift) -> Landed:
+def _without_required_columns(file: LandingFile, data: bytes, records: Records, drift: Drift) -> Landed:
     """Every record is kept as delivered: with an alias for the missing column it can be replayed."""
     lines = records.rows[LINE].to_list()
     texts = records.raw(lines)
-    if drift.has_no_header:
-        rule, column = "missing_header", None
+    column: str | None = None
+    if drift.has_no_header and records.header_text is not None:
+        rule = "missing_header"
         message = (
-            "No column of the first line is known: the header is missing, or another file was delivered."
+            "The first line names no column that every event needs: the header is missing, or another file was "
+            "delivered."
         )
-        if records.header_text is not None:
-            lines, texts = [1, *lines], [records.header_text, *texts]
+        lines, texts = [records.header_line, *lines], [records.header_text, *texts]
+        records = replace(records, count=records.count + 1)
     else:
         column = drift.missing_required[0]
         rule = f"missing_column:{column}"
-        message = f"The file has no column {column}. If it is called otherwise here, add an alias (ingest.aliases) and replay."
+        message = (
+            f"The file has no column {column}. If it is called otherwise here, add an alias (ingest.aliases) and "
+            "replay."
+        )
     found = pl.DataFrame(
         {"source_line": lines, "raw": texts}, schema={"source_line": pl.Int64, "raw": pl.String}
-    ).with_columns(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
-    quarantined = pl.concat([found, records.broken], how="diagonal_relaxed").select(
-        pl.col(name).cast(dtype) if name in found.columns else pl.lit(None, dtype).alias(name)
-        for name, dtype in QUARANTINE_SCHEMA.items()
+    ).with_columns(
+        rule=pl.lit(rule),
+        column=pl.lit(column, pl.String),
+        message=pl.lit(message),
+        revenue_cents=pl.lit(None, pl.Int64),
     )
+    quarantined = pl.concat([found, records.broken], how="diagonal_relaxed")
     nothing = no_rows()
     return Landed(
         nothing,
         _placed(quarantined, file, records.header_text),
-        _drift_row(file, records, drift, rows=nothing, quarantined=quarantined),
+        _drift_row(file, data, records, drift, rows=nothing, quarantined=quarantined),
     )
 
 
-def _unreadable(file: LandingFile, why: str) -> Landed:
+def _unreadable(file: LandingFile, data: bytes, why: str) -> Landed:
     """The file itself stays in the landing folder; one quarantined record stands for it."""
     message = f"The file could not be read: {why}. Deliver it again; the day is then computed anew."
     quarantined = pl.DataFrame(
-        [(0, "unreadable_file", None, message, f"{file.path.name}: {file.size} bytes", None)],
+        [(0, "unreadable_file", None, message, f"{file.path.name}: {len(data)} bytes", None)],
         schema=QUARANTINE_SCHEMA,
         orient="row",
     )
     nothing = no_rows()
-    empty = Records((), None, nothing, quarantined.clear(), lambda _: [], "unknown", (why,))
-    row = _drift_row(file, empty, recognise((), {}), rows=nothing, quarantined=quarantined)
+    stands_for_it = Records(count=1, encoding="unknown", notes=(why,))
+    row = _drift_row(file, data, stands_for_it, recognise((), {}), rows=nothing, quarantined=quarantined)
     return Landed(nothing, _placed(quarantined, file, None), row | {"status": "unreadable"})
 
 

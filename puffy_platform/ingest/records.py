@@ -1,6 +1,6 @@
 """What every format is read into: text fields under the file's own column names, and the records that have none.
 
-Nothing here knows what the columns mean; see `contract` for that.
+Nothing here knows what the columns mean; see `columns` for that.
 """
 
 from __future__ import annotations
@@ -10,8 +10,22 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-__all__ = ["BROKEN_SCHEMA", "LINE", "Records", "Unreadable"]
+__all__ = [
+    "BROKEN_SCHEMA",
+    "LINE",
+    "MAX_COLUMNS",
+    "Broken",
+    "Records",
+    "Unreadable",
+    "broken_frame",
+    "unique_names",
+]
 
+# Line, rule, column, message, raw text.
+Broken = tuple[int, str, str | None, str, str]
+
+# More are no tracker's: a file has lost its line breaks, or writes values where names belong.
+MAX_COLUMNS = 1000
 # No column of a file can be called this: names are stripped of control characters.
 LINE = "\x1fline"
 BROKEN_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -33,17 +47,33 @@ class Records:
 
     `rows` holds one String column per header name and the 1-based line (row, for Parquet) as `LINE`; `broken` the
     records that could not be cut into fields, one row each. `raw(lines)` gives the text of records as delivered.
+    `count` says how many records the file holds, counted where it is cut into records, not from `rows` and `broken`.
     """
 
-    header: tuple[str, ...]
-    header_text: str | None
-    rows: pl.DataFrame
-    broken: pl.DataFrame
-    raw: Callable[[Sequence[int]], list[str]]
+    header: tuple[str, ...] = ()
+    header_text: str | None = None
+    header_line: int = 1
+    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={LINE: pl.Int64}))
+    broken: pl.DataFrame = field(default_factory=lambda: broken_frame([]))
+    raw: Callable[[Sequence[int]], list[str]] = list
+    count: int = 0
     encoding: str = "utf-8"
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
-def broken_frame(found: Sequence[tuple[int, str, str | None, str, str]]) -> pl.DataFrame:
+def broken_frame(found: Sequence[Broken]) -> pl.DataFrame:
     """Rows of (line, rule, column, message, raw text)."""
     return pl.DataFrame(list(found), schema=BROKEN_SCHEMA, orient="row")
+
+
+def unique_names(header: Sequence[str]) -> tuple[str, ...]:
+    """Names made unique and clean: a repeated name gets its number, an empty one its place."""
+    names: list[str] = []
+    for place, name in enumerate(header, start=1):
+        clean = "".join(char for char in name.strip() if char.isprintable()) or f"column {place}"
+        unique, count = clean, 1
+        while unique in names:
+            count += 1
+            unique = f"{clean} {count}"
+        names.append(unique)
+    return tuple(names)

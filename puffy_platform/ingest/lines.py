@@ -1,0 +1,75 @@
+"""Bytes of a text file to its physical lines: marks, UTF-16, Latin-1 and line ends. Knows no format."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from dataclasses import dataclass
+
+import polars as pl
+
+from puffy_platform.ingest.records import Unreadable
+
+__all__ = ["Lines", "read_lines"]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines from the first, blank ones too; how they were encoded, and what was noticed on the way."""
+
+    texts: pl.Series
+    encoding: str
+    notes: tuple[str, ...]
+
+
+def read_lines(data: bytes) -> Lines:
+    """Cut into lines; one that is not UTF-8 is read as Latin-1. Raises Unreadable for damaged UTF-16."""
+    data, encoding, notes = _to_utf8(data)
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        texts = pl.read_lines(io.BytesIO(data)).to_series()
+    except pl.exceptions.ComputeError:
+        texts, latin = _line_by_line(data)
+        encoding = f"{encoding}+latin-1"
+        notes = (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1")
+    return Lines(texts, encoding, notes)
+
+
+def _to_utf8(data: bytes) -> tuple[bytes, str, tuple[str, ...]]:
+    if data.startswith(codecs.BOM_UTF8):
+        return data[len(codecs.BOM_UTF8) :], "utf-8", ("a byte order mark was removed",)
+    utf16 = _utf16_of(data)
+    if utf16 is None:
+        return data, "utf-8", ()
+    try:
+        text = data.decode(utf16)
+    except UnicodeDecodeError:
+        raise Unreadable("it starts as UTF-16 text and is not") from None
+    return text.removeprefix("\ufeff").encode("utf-8"), "utf-16", ("UTF-16 was decoded",)
+
+
+def _utf16_of(data: bytes) -> str | None:
+    """The codec of UTF-16 text: by its mark, else because every other byte of its beginning is zero."""
+    if data.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if data.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    even, odd = data[0:32:2], data[1:32:2]
+    if odd and all(even) and not any(odd):
+        return "utf-16-le"
+    if odd and all(odd) and not any(even):
+        return "utf-16-be"
+    return None
+
+
+def _line_by_line(data: bytes) -> tuple[pl.Series, int]:
+    """The lines, and how many of them were not UTF-8."""
+    lines, latin = [], 0
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            lines.append(line.decode("latin-1"))
+            latin += 1
+    return pl.Series(lines, dtype=pl.String), latin
