@@ -1,7 +1,7 @@
 """CSV bytes to records. Well-formed lines are read in one pass, every other line by itself.
 
-A line that is a whole record is one, whatever stands around it: a quote that was never closed damages its own line
-and swallows nothing.
+A well-formed line is a record, whatever stands around it: a quote that was never closed damages its own line and
+swallows nothing.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _continued(
 ) -> tuple[list[str] | None, int]:
     """The fields of a record that goes on over following lines, if it does, and the place after it.
 
-    It does while its quote is open and no following line is a whole record by itself; else the first line alone is
+    It does while its quote is open and no following line is well formed by itself; else the first line alone is
     damaged.
     """
 
@@ -146,7 +146,7 @@ def _continued(
         yield f"{lines[place]}\n"
         for following in range(place + 1, min(place + MAX_LINES_OF_A_RECORD, lines.len())):
             text = lines[following]
-            if well_formed[following] or "\0" in text or len(_fields(text) or ()) == width:
+            if well_formed[following] or "\0" in text:
                 return
             yield f"{text}\n"
 

@@ -24,6 +24,8 @@ from puffy_platform_tests.windows import settings_with
 
 __all__ = [
     "DAY",
+    "DAYS",
+    "DEFAULTS",
     "HEADER",
     "INGESTED",
     "ITEM",
@@ -31,6 +33,7 @@ __all__ = [
     "Tables",
     "as_csv",
     "as_text",
+    "deliver",
     "drift_of",
     "event",
     "judged",
@@ -41,6 +44,8 @@ __all__ = [
 ]
 
 DAY = dt.date(2025, 3, 1)
+DAYS = DayRange(DAY, DAY)
+DEFAULTS = settings_with()
 NAME = "events_20250301.csv"
 HEADER = ",".join(RAW_COLUMNS)
 WRITTEN = ("row_index", "raw_events", "duplicate_events", "quarantined_events", "file_drift")
@@ -104,52 +109,54 @@ def with_settings(**sections: Mapping[str, Any]) -> Settings:
     """The default settings with some values changed; aliases are added to the default ones."""
     ingest_section = dict(sections.get("ingest", {}))
     if "aliases" in ingest_section:
-        known = settings_with().ingest.aliases
+        known = DEFAULTS.ingest.aliases
         added = ingest_section["aliases"]
         ingest_section["aliases"] = {**known, **{name: (*known[name], *more) for name, more in added.items()}}
     return settings_with(**{**sections, "ingest": ingest_section})
 
 
 def land(
-    folder: Path,
-    files: Mapping[str, bytes],
-    days: DayRange | None = None,
-    settings: Settings | None = None,
-    *,
-    keep: bool = False,
+    folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None
 ) -> Tables:
-    """The five tables of these landing days (DAY, when none are given) from a folder of exactly these files.
+    """The five tables of these landing days from a folder of exactly these files.
 
-    The index of earlier days is made from the earlier files of the folder. Contracts and keys are verified,
-    and so is that every row and cent is in one place.
+    Contracts and keys are verified, and so is that every row and cent is in one place.
     """
-    days, settings = days or DayRange(DAY, DAY), settings or with_settings()
-    if not keep:
-        for old in folder.iterdir():
-            old.unlink()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    found, ignored = find_landing_files(folder)
-    assert not ignored
-    earlier = days.widen(before=settings.ingest.late_days + 1)
-    before = index([file for file in found if file.day in earlier and file.day < days.first], settings)
-    tables = {
-        name: INGESTED[name]
-        .empty()
-        .pipe(lambda empty, rows=rows: pl.concat([empty, rows.select(empty.columns)]))
-        for name, rows in ingest(found, days, before, settings).items()
-    }
+    tables = deliver(folder, files, days, settings)
     for name, outcomes in judged(tables, days, settings).items():
         failed = outcomes.filter(pl.col("status") == "fail")
         assert failed.is_empty(), f"{name}: {failed.rows(named=True)}"
     return tables
 
 
-def judged(tables: Tables, days: DayRange, settings: Settings | None = None) -> dict[str, pl.DataFrame]:
+def deliver(
+    folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None
+) -> Tables:
+    """The same, not verified. The index of earlier days is made from the earlier ones of the files."""
+    settings = settings or DEFAULTS
+    for old in folder.iterdir():
+        old.unlink()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    found, ignored = find_landing_files(folder)
+    assert not ignored
+    earlier = days.widen(before=settings.ingest.late_days + 1)
+    before = index([file for file in found if file.day in earlier and file.day < days.first], settings)
+    return {
+        name: rows.select(pl.col(column).cast(dtype) for column, dtype in INGESTED[name].schema.items())
+        for name, rows in ingest(found, days, before, settings).items()
+    }
+
+
+def judged(
+    tables: Tables, days: DayRange = DAYS, settings: Settings | None = None
+) -> dict[str, pl.DataFrame]:
     """The outcomes of every check of the five tables."""
     inputs = {name: rows.lazy() for name, rows in tables.items()}
-    chosen = settings or with_settings()
-    return {name: evaluate(INGESTED[name], rows, inputs, days, chosen) for name, rows in tables.items()}
+    return {
+        name: evaluate(INGESTED[name], rows, inputs, days, settings or DEFAULTS)
+        for name, rows in tables.items()
+    }
 
 
 def rules_of(tables: Tables) -> dict[str, int]:

@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 
 from puffy_platform.ingest.columns import RAW_COLUMNS
-from puffy_platform.table import DayRange
 from puffy_platform_tests.ingest.delivery import (
-    DAY,
     HEADER,
     NAME,
     as_csv,
@@ -31,7 +29,7 @@ def renamed(row: dict[str, str], **names: str) -> dict[str, str]:
 
 
 def status_of(tables: dict[str, pl.DataFrame], check: str) -> tuple[str, str]:
-    outcomes = judged(tables, DayRange(DAY, DAY))["file_drift"].filter(pl.col("check") == check)
+    outcomes = judged(tables)["file_drift"].filter(pl.col("check") == check)
     return outcomes["status"].item(), outcomes["observed"].item()
 
 
@@ -180,7 +178,5 @@ def test_empty_client_ids_are_accepted_as_null_and_counted(tmp_path: Path) -> No
     tables = land(tmp_path, {NAME: as_csv([event(client_id=""), event()])})
     assert tables["raw_events"]["client_id"].null_count() == 1
     assert drift_of(tables)["empty_client_ids"] == 1
-    outcomes = judged(tables, DayRange(DAY, DAY))["raw_events"].filter(
-        pl.col("check") == "empty_client_share"
-    )
+    outcomes = judged(tables)["raw_events"].filter(pl.col("check") == "empty_client_share")
     assert outcomes.select("status", "observed").rows() == [("warn", "50.0%")]
