@@ -87,7 +87,7 @@ def purchase(data: str | Mapping[str, Any] | None = None, **fields: str) -> Row:
         "user_email": "f" * 64,
     }
     text = data if isinstance(data, str) else json.dumps(usual if data is None else data)
-    return event(event_name="checkout_completed", event_data=text, **fields)
+    return event(**{"event_name": "checkout_completed", "event_data": text, **fields})
 
 
 def as_csv(rows: Sequence[Row], columns: Iterable[str] | None = None, line_end: str = "\n") -> bytes:

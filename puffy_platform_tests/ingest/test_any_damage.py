@@ -1,4 +1,4 @@
-"""Whatever is done to the bytes of a file: nothing raises, every record is in one place, and its text is kept."""
+"""Whatever is done to the bytes of a file: nothing raises, every record is in one place with its text."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_well_formed_csv_is_read_as_python_s_own_reader_reads_it(table: list[lis
 
 
 def is_ambiguous(row: list[str]) -> bool:
-    """A field holds a line that is a well-formed record by itself: it cannot be told from a damaged line above one."""
+    """One of its further lines is a well-formed record: this cannot be told from a damaged line above one."""
     into = io.StringIO(newline="")
     csv.writer(into, lineterminator="\n").writerow(row)
     record = f"{WELL_FORMED_FIELD}(?:,{WELL_FORMED_FIELD}){{{len(row) - 1}}}"
