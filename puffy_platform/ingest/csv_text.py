@@ -84,7 +84,8 @@ def _read(
     well_formed = below_header & lines.str.contains(record)
     schema = dict.fromkeys(names, pl.String)
     text = lines.filter(well_formed).str.join("\n").item()
-    rows = pl.read_csv(io.BytesIO(text.encode()), has_header=False, schema=schema)
+    # The skipped line keeps Polars from taking text that begins like a compressed file for one.
+    rows = pl.read_csv(io.BytesIO(f"\n{text}".encode()), has_header=False, skip_rows=1, schema=schema)
     rows = rows.with_columns((well_formed.arg_true().cast(pl.Int64) + 1).alias(LINE))
     others = _read_one_by_one(lines, below_header & ~well_formed, well_formed, len(names))
     if others.rows:

@@ -28,7 +28,8 @@ def read_lines(data: bytes) -> Lines:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     try:
-        texts = pl.read_lines(io.BytesIO(data)).to_series()
+        # The blank line before keeps Polars from taking text that begins like a compressed file for one.
+        texts = pl.read_lines(io.BytesIO(b"\n" + data)).to_series().slice(1)
     except pl.exceptions.ComputeError:
         texts, latin = _line_by_line(data)
         encoding = f"{encoding}+latin-1"

@@ -21,6 +21,9 @@ from puffy_platform.ingest.records import (
 
 __all__ = ["read_ndjson", "read_parquet"]
 
+# Polars panics on some damaged files and on some types, where it means an error.
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
 
 def read_ndjson(data: bytes) -> Records:
     """One JSON object a line; nested values become JSON text. Lines that are no object are `broken_json_line`.
@@ -47,11 +50,12 @@ def read_ndjson(data: bytes) -> Records:
     if len(keys) > MAX_COLUMNS:
         raise Unreadable(f"its objects have {len(keys)} different fields")
     names = unique_names(tuple(keys))
-    columns = {name: [found.get(key) for found in objects] for name, key in zip(names, keys, strict=True)}
-    rows = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
+    columns: dict[str, list[str | None] | list[int]] = {LINE: numbers}
+    for name, key in zip(names, keys, strict=True):
+        columns[name] = [found.get(key) for found in objects]
     return Records(
         header=names,
-        rows=rows.with_columns(pl.Series(LINE, numbers, dtype=pl.Int64)),
+        rows=pl.DataFrame(columns, {LINE: pl.Int64} | dict.fromkeys(names, pl.String)),
         broken=broken_frame(broken),
         raw=lambda wanted: [lines.texts[number - 1] for number in wanted],
         count=int(holds_text.sum()),
@@ -86,12 +90,11 @@ def read_parquet(data: bytes) -> Records:
         return Records()
     try:
         frame = pl.read_parquet(io.BytesIO(data))
-        names = unique_names(frame.columns)
-        frame.columns = names
-        rows = frame.select(_column_as_text(name, dtype) for name, dtype in frame.schema.items())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+    except (*POLARS_ERRORS, OSError):
         raise Unreadable("it is not a Parquet file, or a damaged one") from None
-    rows = rows.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(LINE))
+    names = unique_names(frame.columns)
+    texts = {name: _column_as_text(column) for name, column in zip(names, frame.get_columns(), strict=True)}
+    rows = pl.DataFrame({LINE: pl.int_range(1, frame.height + 1, eager=True), **texts})
 
     def raw(lines: Sequence[int]) -> list[str]:
         wanted = rows.filter(pl.col(LINE).is_in(list(lines))).drop(LINE)
@@ -100,18 +103,32 @@ def read_parquet(data: bytes) -> Records:
     return Records(header=names, rows=rows, raw=raw, count=frame.height)
 
 
-def _column_as_text(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.Datetime):
-        ending = "Z" if dtype.time_zone else ""
-        column = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
-        return column.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.6f{ending}")
-    if isinstance(dtype, pl.Struct):
-        return column.struct.json_encode()
-    if isinstance(dtype, pl.Binary):
-        return column.cast(pl.String, strict=False)
-    if isinstance(dtype, pl.List | pl.Array):
-        # A struct around it is the way to JSON that Polars has.
-        encoded = pl.struct(column.alias("v")).struct.json_encode()
-        return pl.when(column.is_not_null()).then(encoded.str.slice(5).str.head(-1)).alias(name)
-    return column.cast(pl.String, strict=False)
+def _column_as_text(column: pl.Series) -> pl.Series:
+    """The values as text, nulls as nulls. Raises Unreadable for types that have no text."""
+    dtype = column.dtype
+    try:
+        if isinstance(dtype, pl.Datetime):
+            ending = "Z" if dtype.time_zone else ""
+            utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
+            return utc.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.6f{ending}")
+        if isinstance(dtype, pl.Duration):
+            return column.dt.to_string("iso")
+        if isinstance(dtype, pl.Binary):
+            return pl.Series([_decoded(value) for value in column], dtype=pl.String)
+        if dtype.is_nested():
+            # A struct around it is the way to JSON that Polars has.
+            around = pl.DataFrame({"v": column}).to_struct().struct.json_encode()
+            return around.str.slice(5).str.head(-1).set(column.is_null(), None)
+        return column.cast(pl.String)
+    except POLARS_ERRORS:
+        raise Unreadable(f"a column of type {dtype.base_type()} has no text") from None
+
+
+def _decoded(value: bytes | None) -> str | None:
+    """Text kept as bytes; Latin-1 when it is not UTF-8, as for lines."""
+    if value is None:
+        return None
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
