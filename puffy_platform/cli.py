@@ -32,10 +32,12 @@ console = Console()
 errors = Console(stderr=True)
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="A TOML file over the defaults; default: puffy.toml in the home.")
+    Path | None,
+    typer.Option("--settings", help="A TOML file over the defaults; default: puffy.toml in the home."),
 ]
 LandingFolder = Annotated[
-    Path | None, typer.Option("--landing", help="Read raw files from here instead of the home's landing folder.")
+    Path | None,
+    typer.Option("--landing", help="Read raw files from here instead of the home's landing folder."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Day = Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
@@ -201,7 +203,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000) 
 @app.command()
 def status(
     date: Annotated[
-        dt.datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Default: the newest landing day.")
+        dt.datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Default: the newest landing day."),
     ] = None,
     settings_file: SettingsFile = None,
     landing: LandingFolder = None,
@@ -299,8 +302,8 @@ def quarantine_replay(
     landing: LandingFolder = None, settings_file: SettingsFile = None, as_json: AsJson = False
 ) -> None:
     """Run every quarantined row through today's contract and settings again. Twice changes nothing."""
-    from puffy_platform.orchestration.run import RunFailed
     from puffy_platform.orchestration.replay import replay
+    from puffy_platform.orchestration.run import RunFailed
     from puffy_platform.present import print_replay
 
     platform = _platform(settings_file, landing)

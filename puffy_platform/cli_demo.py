@@ -45,7 +45,8 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
     with console.status(f"Simulating {days} days of a shop ..."):
         truth = write_landing(settings.landing, span.first, days, seed, events_per_day)
     console.print(
-        f"Wrote {len(truth.by_file)} files with {truth.rows:,} rows to {_short(settings.landing)}, defects planted and known."
+        f"Wrote {len(truth.by_file)} files with {truth.rows:,} rows to {_short(settings.landing)}, "
+        "defects planted and known."
     )
     platform = Platform(settings)
     seconds = run_with_progress(console, platform, span)
@@ -67,7 +68,12 @@ def _clear(settings: Settings) -> None:
                 "Choose another home: PUFFY_HOME=/tmp/puffy puffy demo"
             )
         return
-    for path in (*written, settings.home / settings.paths.warehouse, settings.marts, settings.home / "landing_hashes.json"):
+    for path in (
+        *written,
+        settings.home / settings.paths.warehouse,
+        settings.marts,
+        settings.home / "landing_hashes.json",
+    ):
         if path.is_dir():
             shutil.rmtree(path)
         else:

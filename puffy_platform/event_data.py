@@ -87,9 +87,7 @@ def purchase_fields(frame: pl.LazyFrame) -> pl.LazyFrame:
         revenue_cents=cents(data.str.json_path_match("$.revenue")),
         items=items,
     ).with_columns(
-        items_total_cents=pl.when(pl.col("items").is_not_null() & all_priced.fill_null(True)).then(
-            totals.list.sum()
-        )
+        items_total_cents=pl.when(pl.col("items").is_not_null() & all_priced.fill_null(True)).then(totals.list.sum())
     )
 
 

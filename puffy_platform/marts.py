@@ -133,9 +133,9 @@ def _data_quality(inputs: Inputs, final_until: Mapping[str, dt.date | None]) -> 
         inputs["file_drift"]
         .with_columns(
             revenue=money("revenue_cents"),
-            renamed=pl.col("renamed").list.eval(
-                pl.format("{} -> {}", pl.element().struct.field("seen"), pl.element().struct.field("meant"))
-            ).list.join(", "),
+            renamed=pl.col("renamed")
+            .list.eval(pl.format("{} -> {}", pl.element().struct.field("seen"), pl.element().struct.field("meant")))
+            .list.join(", "),
             missing=pl.col("missing").list.join(", "),
             added=pl.col("added").list.join(", "),
             notes=pl.col("notes").list.join("; "),

@@ -46,10 +46,14 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
         try:
             measured = check.measure(frame, inputs, settings)
         except Exception as error:
-            measured = days.frame().collect().with_columns(
-                passed=pl.lit(False),
-                observed=pl.lit(f"the check itself failed: {type(error).__name__}"),
-                expected=pl.lit("the check runs"),
+            measured = (
+                days.frame()
+                .collect()
+                .with_columns(
+                    passed=pl.lit(False),
+                    observed=pl.lit(f"the check itself failed: {type(error).__name__}"),
+                    expected=pl.lit("the check runs"),
+                )
             )
         found.append(measured.select(pl.lit(check.name).alias("check"), "day", "passed", "observed", "expected"))
     measured = pl.concat(found, how="vertical_relaxed")

@@ -41,7 +41,13 @@ def run_with_progress(console: Console, platform: Platform, days: DayRange, *, f
 
     began = time.monotonic()
     steps = 1 + len(platform.derived)
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TextColumn("tables"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tables"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=steps)
         finished: set[str] = set()
@@ -63,7 +69,11 @@ def print_summary(console: Console, summary: Summary, seconds: float) -> None:
         if summary.reconciles
         else Text("DOES NOT RECONCILE: see below", style="bold red")
     )
-    body: list[Any] = [Columns([_rows(summary), _orders(summary)], padding=(0, 3)), Text(), _channels(summary)]
+    body: list[Any] = [
+        Columns([_rows(summary), _orders(summary)], padding=(0, 3)),
+        Text(),
+        _channels(summary),
+    ]
     if not summary.reconciles:
         body += [Text(), _money_trail(summary)]
     if summary.drift:
@@ -112,7 +122,13 @@ def _orders(summary: Summary) -> Grid:
 def _channels(summary: Summary) -> Grid:
     first, second = (model.replace("_", " ") for model in summary.models)
     grid = _grid(
-        f"Channels, {summary.window_days}-day look-back", "", f"{first}: orders", "revenue", f"{second}: orders", "revenue", "shift"
+        f"Channels, {summary.window_days}-day look-back",
+        "",
+        f"{first}: orders",
+        "revenue",
+        f"{second}: orders",
+        "revenue",
+        "shift",
     )
     for channel, orders, cents, orders_second, cents_second in summary.channels[:CHANNELS_SHOWN]:
         shift = cents_second - cents
@@ -131,7 +147,12 @@ def _channels(summary: Summary) -> Grid:
 def _money_trail(summary: Summary) -> Grid:
     grid = _grid("Money", "", "found", "expected")
     for step in summary.money:
-        grid.add_row(step.name, money(step.cents), money(step.expected_cents), style="" if step.reconciles else "bold red")
+        grid.add_row(
+            step.name,
+            money(step.cents),
+            money(step.expected_cents),
+            style="" if step.reconciles else "bold red",
+        )
     return grid
 
 
@@ -195,7 +216,8 @@ def print_differences(console: Console, days: DayRange, differences: list[Differ
         grid.add_row(found.table, str(found.day), f"{found.only_stored:,}", f"{found.only_recomputed:,}", amount)
     console.print(grid)
     console.print(
-        f"[bold red]{len(differences)} table-days differ.[/] `puffy plan` says which are merely not current; `puffy run` computes them."
+        f"[bold red]{len(differences)} table-days differ.[/] "
+        "`puffy plan` says which are merely not current; `puffy run` computes them."
     )
 
 

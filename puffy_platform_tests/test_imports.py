@@ -69,5 +69,14 @@ def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> No
     target = PACKAGE / name
     for path in [target] if target.is_file() else sorted(target.rglob("*.py")):
         text = path.read_text("utf-8")
-        for word in ("datetime.now", "date.today", "time.time", "open(", "write_delta", "deltalake", "requests", "urllib.request"):
+        for word in (
+            "datetime.now",
+            "date.today",
+            "time.time",
+            "open(",
+            "write_delta",
+            "deltalake",
+            "requests",
+            "urllib.request",
+        ):
             assert word not in text, f"{path}: {word}"

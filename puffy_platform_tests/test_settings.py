@@ -35,9 +35,18 @@ def test_marketing_switches_from_7_to_14_days_with_one_variable(tmp_path: Path) 
         ("[sesions]\ntimeout_minutes = 5", ["sesions", "did you mean 'sessions'"]),
         ("[shop]\ntime_zone = 'Mars/Base'", ["shop.time_zone = 'Mars/Base'", "IANA time zone"]),
         ("[orders]\nduplicate_policy = 'last'", ["orders.duplicate_policy", "'first' or 'keep_collisions'"]),
-        ("[thresholds]\nmax_duplicate_share = 15", ["thresholds.max_duplicate_share = 15", "less than or equal to 1"]),
-        ("[ingest.aliases]\nclient_id = ['timestamp']", ["alias 'timestamp' of client_id already means timestamp"]),
-        ("[alerts.channels]\n'team:ingest' = 'data'", ["alerts.channels.team:ingest = 'data'", "should match pattern"]),
+        (
+            "[thresholds]\nmax_duplicate_share = 15",
+            ["thresholds.max_duplicate_share = 15", "less than or equal to 1"],
+        ),
+        (
+            "[ingest.aliases]\nclient_id = ['timestamp']",
+            ["alias 'timestamp' of client_id already means timestamp"],
+        ),
+        (
+            "[alerts.channels]\n'team:ingest' = 'data'",
+            ["alerts.channels.team:ingest = 'data'", "should match pattern"],
+        ),
         ("[channels]\nrules_file = 'nowhere.toml'", ["channels.rules_file", "nowhere.toml does not exist"]),
         ("home = '/x'", ["PUFFY_HOME"]),
         ("[sessions", ["not valid TOML", "puffy.toml"]),

@@ -72,9 +72,7 @@ def compute_in_chunks(
     return _validated(table, pl.concat(chunks).sort("day", *table.sort))
 
 
-def _computed(
-    table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None
-) -> pl.DataFrame:
+def _computed(table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None) -> pl.DataFrame:
     assert table.transform is not None
     found = table.transform(cut_to_windows(table, inputs, days, settings, start), days, settings)
     columns = [pl.col(name).cast(dtype) for name, dtype in table.schema.items()]

@@ -49,9 +49,7 @@ _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 def tokens(rng: np.random.Generator, count: int, length: int) -> pl.Series:
     """Random URL-safe texts of a length, as the web is full of them."""
     letters = _ALPHABET[rng.integers(0, len(_ALPHABET), (count, length))]
-    return pl.Series(np.ascontiguousarray(letters).view(f"S{length}").ravel(), dtype=pl.Binary).cast(
-        pl.String
-    )
+    return pl.Series(np.ascontiguousarray(letters).view(f"S{length}").ravel(), dtype=pl.Binary).cast(pl.String)
 
 
 def client_ids(rng: np.random.Generator, first_seen: Ints, first_day: dt.date) -> pl.Series:
@@ -90,9 +88,7 @@ def browse(
     event[(place == 1) & (popup[visit] == 1)] = POPUP
     for limit, code in zip(tail.T[::-1], (CART, CHECKOUT_STARTED, CHECKOUT_COMPLETED), strict=True):
         event[from_end < limit] = code
-    pause = (
-        np.minimum(np.exp(rng.normal(np.log(40_000), 1.1, len(visit))), MAX_PAUSE_MS).astype(np.int64) + 1_000
-    )
+    pause = np.minimum(np.exp(rng.normal(np.log(40_000), 1.1, len(visit))), MAX_PAUSE_MS).astype(np.int64) + 1_000
     pause[place == 0] = 0
     passed = pause.cumsum()
     passed -= passed[lengths.cumsum() - lengths][visit]
@@ -111,17 +107,13 @@ def browse(
             "client": client[visit],
             "person": visits.person[visit],
             "event_name": pl.Series(EVENT_NAMES).gather(pl.Series(event)),
-            "channel": pl.Series([channel.name for channel in model.channels]).gather(
-                pl.Series(visits.channel[visit])
-            ),
+            "channel": pl.Series([channel.name for channel in model.channels]).gather(pl.Series(visits.channel[visit])),
             "page_url": url,
             "referrer": referrer,
         }
     )
     return (
-        events.filter(pl.col("ts") < end)
-        .join(clients, on="client", how="left", maintain_order="left")
-        .drop("client")
+        events.filter(pl.col("ts") < end).join(clients, on="client", how="left", maintain_order="left").drop("client")
     )
 
 

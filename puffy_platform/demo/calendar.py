@@ -48,9 +48,7 @@ class File:
     @property
     def renamed(self) -> tuple[tuple[str, str], ...]:
         """(seen, meant) of the columns that are called otherwise here, under names that the product knows."""
-        known = [
-            (seen, meant) for meant, seen in self.columns.items() if meant in RAW_COLUMNS and seen != meant
-        ]
+        known = [(seen, meant) for meant, seen in self.columns.items() if meant in RAW_COLUMNS and seen != meant]
         return tuple(pair for pair in known if pair[0] != UNKNOWN_TIMESTAMP_NAME)
 
     @property
@@ -59,9 +57,7 @@ class File:
         if not self.columns:
             return ()
         return tuple(
-            name
-            for name in RAW_COLUMNS
-            if self.columns.get(name, UNKNOWN_TIMESTAMP_NAME) == UNKNOWN_TIMESTAMP_NAME
+            name for name in RAW_COLUMNS if self.columns.get(name, UNKNOWN_TIMESTAMP_NAME) == UNKNOWN_TIMESTAMP_NAME
         )
 
     @property
@@ -157,9 +153,7 @@ class Calendar:
 
     def files(self) -> tuple[File, ...]:
         """All files of the set, by day and name."""
-        return tuple(
-            file for day in range(self.days) for file in sorted(self._of(day), key=lambda file: file.name)
-        )
+        return tuple(file for day in range(self.days) for file in sorted(self._of(day), key=lambda file: file.name))
 
     def _of(self, day: int) -> list[File]:
         date, columns = self.first_day + dt.timedelta(days=day), self.columns(day)

@@ -21,9 +21,7 @@ __all__ = ["crawl"]
 HITS_PER_CRAWL = 5
 
 
-def crawl(
-    rng: np.random.Generator, model: ShopModel, count: int, days: int, first_day: dt.date
-) -> pl.DataFrame:
+def crawl(rng: np.random.Generator, model: ShopModel, count: int, days: int, first_day: dt.date) -> pl.DataFrame:
     """About `count` page views of crawlers: ts, client_id, page_url, user_agent, event_name.
 
     Most hits come with a client id of their own, as from crawlers without cookies; some are short crawls. The
@@ -35,9 +33,9 @@ def crawl(
     crawls = round((count - marathons * per_marathon) * (1 - model.bot_new_id_each_hit) / HITS_PER_CRAWL)
     singles = max(0, count - marathons * per_marathon - crawls * HITS_PER_CRAWL)
 
-    hits = np.concatenate(
-        [np.full(marathons, per_marathon), np.full(crawls, HITS_PER_CRAWL), np.ones(singles)]
-    ).astype(np.int64)
+    hits = np.concatenate([np.full(marathons, per_marathon), np.full(crawls, HITS_PER_CRAWL), np.ones(singles)]).astype(
+        np.int64
+    )
     bot = np.repeat(np.arange(len(hits)), hits)
     start = rng.integers(0, days * DAY_MS, len(hits))
     start[:marathons] = rng.integers(0, days * DAY_MS - model.marathon_hours * HOUR_MS, marathons)

@@ -108,9 +108,7 @@ class _Lottery:
     def draw(self, kind: str, candidates: Bools, count: float) -> Ints:
         """About `count` of the candidates that are still free, at least one if there is any."""
         open_places = np.flatnonzero(candidates & self.free)
-        drawn = np.sort(
-            self._rng.choice(open_places, size=min(len(open_places), max(1, round(count))), replace=False)
-        )
+        drawn = np.sort(self._rng.choice(open_places, size=min(len(open_places), max(1, round(count))), replace=False))
         self.damage[drawn] = KINDS.index(kind)
         self.free[drawn] = False
         return drawn
@@ -164,9 +162,7 @@ def _fates(rng: np.random.Generator, shop: Shop, damage: Damage, calendar: Calen
     early = lottery.draw("early", (day >= 1) & after_midnight, share(damage.early_share))
 
     landing, shift = day.copy(), np.zeros(count, dtype=np.int64)
-    landing[late] = np.minimum(
-        day[late] + rng.integers(1, damage.max_late_days + 1, len(late)), shop.days - 1
-    )
+    landing[late] = np.minimum(day[late] + rng.integers(1, damage.max_late_days + 1, len(late)), shop.days - 1)
     landing[early] -= 1
     shift[future] = rng.integers(2, 400, len(future))
     shift[too_late] = -rng.integers(LATE_DAYS + 1, 90, len(too_late))
@@ -220,9 +216,7 @@ def _damaged(rows: pl.DataFrame, first_day: dt.date, damage: Damage) -> pl.DataF
         changed(
             "event_data",
             broken_json=pl.col("event_data").str.head(pl.col("event_data").str.len_chars() // 2),
-            no_transaction_id=pl.col("event_data").str.replace(
-                r'"transaction_id":"[^"]*"', '"transaction_id":null'
-            ),
+            no_transaction_id=pl.col("event_data").str.replace(r'"transaction_id":"[^"]*"', '"transaction_id":null'),
             unreadable_revenue=pl.col("event_data").str.replace(r'"revenue":[0-9.]+', '"revenue":"n/a"'),
         ),
         changed(
@@ -239,9 +233,7 @@ def _damaged(rows: pl.DataFrame, first_day: dt.date, damage: Damage) -> pl.DataF
     return pl.concat([rows.filter(kind == "none"), touched])
 
 
-def _redelivered(
-    rng: np.random.Generator, damage: Damage, calendar: Calendar, rows: pl.DataFrame
-) -> pl.DataFrame:
+def _redelivered(rng: np.random.Generator, damage: Damage, calendar: Calendar, rows: pl.DataFrame) -> pl.DataFrame:
     """Copies of accepted rows on every third day: half from the file itself, half from the day before.
 
     Rows of the day before come again only while the columns are the same, else the copies would differ.
@@ -281,7 +273,5 @@ def _in_files(calendar: Calendar, rows: pl.DataFrame) -> Deliveries:
             "file": range(len(files)),
         }
     )
-    placed = rows.join(index, on=["landing", "suffix"], how="left").sort(
-        "file", "place", "is_redelivery", "event"
-    )
+    placed = rows.join(index, on=["landing", "suffix"], how="left").sort("file", "place", "is_redelivery", "event")
     return Deliveries(files, placed.drop("place", "suffix", "shift_days", "landing", "ts"))

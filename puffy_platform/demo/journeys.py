@@ -77,9 +77,7 @@ def make_journeys(
     visits = Visits(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(wooed)))
     has_second = np.zeros(max(customers.person.max(initial=0) + 1, len(second_device)), dtype=np.bool_)
     has_second[: len(second_device)] = second_device
-    has_second[len(second_device) :] = (
-        rng.random(len(has_second) - len(second_device)) < model.second_device_share
-    )
+    has_second[len(second_device) :] = rng.random(len(has_second) - len(second_device)) < model.second_device_share
     device = (has_second[visits.person] & (rng.random(len(visits.person)) < 0.3)).astype(np.int64)
     visits = Visits(**{**vars(visits), "device": device})
     in_range = (visits.start >= 0) & (visits.start < end)

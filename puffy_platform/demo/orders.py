@@ -24,9 +24,7 @@ PURCHASE = EVENT_NAMES[CHECKOUT_COMPLETED]
 def email_hashes(persons: pl.Series, seed: int) -> pl.DataFrame:
     """person, email_hash: the SHA-256 of an invented address, as a shop would send it."""
     people = persons.unique().sort()
-    digests = [
-        hashlib.sha256(f"shopper{number}.{seed}@example.com".encode()).hexdigest() for number in people
-    ]
+    digests = [hashlib.sha256(f"shopper{number}.{seed}@example.com".encode()).hexdigest() for number in people]
     return pl.DataFrame({"person": people, "email_hash": pl.Series(digests, dtype=pl.String)})
 
 
@@ -98,17 +96,13 @@ def with_event_data(events: pl.DataFrame, orders: pl.DataFrame, emails: pl.DataF
     return (
         events.join(emails, on="person", how="left", maintain_order="left")
         .join(
-            orders.select(
-                "order", "transaction_id", "revenue_cents", "items_total_cents", purchase_data="event_data"
-            ),
+            orders.select("order", "transaction_id", "revenue_cents", "items_total_cents", purchase_data="event_data"),
             on="order",
             how="left",
             maintain_order="left",
         )
         .with_columns(
-            event_data=pl.when(pl.col("event_name") == EVENT_NAMES[POPUP])
-            .then(popup)
-            .otherwise("purchase_data")
+            event_data=pl.when(pl.col("event_name") == EVENT_NAMES[POPUP]).then(popup).otherwise("purchase_data")
         )
         .drop("purchase_data")
     )
@@ -136,9 +130,7 @@ def _lines(rng: np.random.Generator, count: int, kind: np.ndarray) -> pl.DataFra
     lines = catalogue.select(pl.all().gather(pl.Series(item))).with_columns(
         order=pl.Series(order), quantity=pl.Series(quantity, dtype=pl.Int64)
     )
-    nothing = ",".join(
-        f'"{name}":null' for name in ("item_id", "item_name", "item_variant", "quantity", "item_price")
-    )
+    nothing = ",".join(f'"{name}":null' for name in ("item_id", "item_name", "item_variant", "quantity", "item_price"))
     return (
         lines.with_columns(cents=pl.when(free).then(0).otherwise(pl.col("price_cents") * pl.col("quantity")))
         .with_columns(

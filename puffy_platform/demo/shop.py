@@ -73,9 +73,7 @@ def simulate(
     visits, customers = make_journeys(rng, model, first_day.weekday(), days, events_per_day)
     people = browse(rng, model, visits, customers, end, first_day)
     is_purchase = pl.col("event_name") == PURCHASE
-    people = people.with_columns(
-        order=pl.when(is_purchase).then(is_purchase.cum_sum()), is_reload=pl.lit(False)
-    )
+    people = people.with_columns(order=pl.when(is_purchase).then(is_purchase.cum_sum()), is_reload=pl.lit(False))
     again = reloaded(rng, model, people, end)
     bots = crawl(rng, model, round(people.height * model.bot_share / (1 - model.bot_share)), days, first_day)
     events = _in_order(
@@ -148,7 +146,5 @@ def _seen(customers: Customers, emails: pl.DataFrame, events: pl.DataFrame) -> p
             "visits_per_day": customers.visits_per_day,
         }
     )
-    seen = everyone.join(
-        events.select("person").drop_nulls().unique(), on="person", how="semi", maintain_order="left"
-    )
+    seen = everyone.join(events.select("person").drop_nulls().unique(), on="person", how="semi", maintain_order="left")
     return seen.join(emails, on="person", how="left", maintain_order="left").sort("person")

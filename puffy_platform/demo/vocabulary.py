@@ -83,9 +83,7 @@ _ARTICLES_SOLD = (
 )
 CATALOGUE = tuple(
     Item(f"{depth}{size}-{code}-24", name, variant, int(price * factor), weight * size_weight)
-    for (depth, code, name, price, weight), (size, variant, factor, size_weight) in product(
-        _ARTICLES_SOLD, _SIZES
-    )
+    for (depth, code, name, price, weight), (size, variant, factor, size_weight) in product(_ARTICLES_SOLD, _SIZES)
 )
 
 _CAMPAIGNS = ("spring-sale", "queen", "brand", "retargeting", "memorial day", "video_15s")
@@ -111,15 +109,11 @@ LANDINGS = (
     Landing("Organic Search", 0.10, referrer=_BING),
     Landing("Organic Search", 0.05, referrer="https://duckduckgo.com/"),
     Landing("Organic Search", 0.03, referrer="android-app://com.google.android.googlequicksearchbox/"),
-    *_campaigns(
-        "Paid Search", 0.45, "gclid=", click_id=True, suffix=_CPC.format(source="google"), referrer=_GOOGLE
-    ),
+    *_campaigns("Paid Search", 0.45, "gclid=", click_id=True, suffix=_CPC.format(source="google"), referrer=_GOOGLE),
     *_campaigns("Paid Search", 0.20, "gad_source=1&gclid=", click_id=True, suffix=""),
     *_campaigns("Paid Search", 0.12, "gad_source=1&gbraid=", click_id=True, suffix=""),
     *_campaigns("Paid Search", 0.05, "wbraid=", click_id=True, suffix=_CPC.format(source="google")),
-    *_campaigns(
-        "Paid Search", 0.18, "msclkid=", click_id=True, suffix=_CPC.format(source="bing"), referrer=_BING
-    ),
+    *_campaigns("Paid Search", 0.18, "msclkid=", click_id=True, suffix=_CPC.format(source="bing"), referrer=_BING),
     *_campaigns(
         "Paid Social",
         0.70,

@@ -1,1 +1,1 @@
-"""Landing files to rows: every raw row is accepted, a duplicate that names its original, or quarantined with its reason."""
+"""Landing files to rows: every raw row is accepted, a duplicate naming its original, or quarantined with its reason."""

@@ -40,9 +40,7 @@ def ingest(
     occurrences = pl.concat([before, rows.select(INDEX)]).sort(PLACE)
     firsts = occurrences.filter(pl.col("event_id").is_first_distinct())
     placed = rows.join(
-        firsts.rename(
-            {"day": "original_day", "source_file": "original_file", "source_line": "original_line"}
-        ),
+        firsts.rename({"day": "original_day", "source_file": "original_file", "source_line": "original_line"}),
         on="event_id",
         how="left",
         maintain_order="left",

@@ -68,9 +68,7 @@ def to_raw_columns(rows: pl.DataFrame, drift: Drift) -> pl.DataFrame:
         return pl.when(pl.col(name) != "").then(pl.col(name))
 
     columns = [
-        present(drift.found[column]).alias(column)
-        if column in drift.found
-        else pl.lit(None, pl.String).alias(column)
+        present(drift.found[column]).alias(column) if column in drift.found else pl.lit(None, pl.String).alias(column)
         for column in RAW_COLUMNS
     ]
     extra = pl.lit(None, pl.String).alias("extra")

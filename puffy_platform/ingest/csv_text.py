@@ -77,9 +77,7 @@ class _OneByOne:
     lines_of_records_above: int = 0
 
 
-def _read(
-    lines: pl.Series, below_header: pl.Series, names: tuple[str, ...]
-) -> tuple[pl.DataFrame, _OneByOne]:
+def _read(lines: pl.Series, below_header: pl.Series, names: tuple[str, ...]) -> tuple[pl.DataFrame, _OneByOne]:
     record = f"^{WELL_FORMED_FIELD}(?:,{WELL_FORMED_FIELD}){{{len(names) - 1}}}$"
     well_formed = below_header & lines.str.contains(record)
     schema = dict.fromkeys(names, pl.String)
@@ -90,9 +88,7 @@ def _read(
     others = _read_one_by_one(lines, below_header & ~well_formed, well_formed, len(names))
     if others.rows:
         more = pl.DataFrame(others.rows, schema=schema, orient="row")
-        rows = pl.concat([rows, more.with_columns(pl.Series(LINE, others.numbers, dtype=pl.Int64))]).sort(
-            LINE
-        )
+        rows = pl.concat([rows, more.with_columns(pl.Series(LINE, others.numbers, dtype=pl.Int64))]).sort(LINE)
     return rows, others
 
 
@@ -134,9 +130,7 @@ def _fields(text: str) -> list[str] | None:
         return None
 
 
-def _continued(
-    lines: pl.Series, place: int, width: int, well_formed: pl.Series
-) -> tuple[list[str] | None, int]:
+def _continued(lines: pl.Series, place: int, width: int, well_formed: pl.Series) -> tuple[list[str] | None, int]:
     """The fields of a record that goes on over following lines, if it does, and the place after it.
 
     It does while its quote is open and no following line is well formed by itself; else the first line alone is

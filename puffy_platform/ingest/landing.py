@@ -11,16 +11,20 @@ from pathlib import Path
 __all__ = ["IgnoredFile", "LandingFile", "content_hash", "find_landing_files"]
 
 _NAME = re.compile(
-    r"events_(?P<day>\d{8})(?:[._-].*)?\.(?P<format>csv|csv\.gz|ndjson|jsonl|ndjson\.gz|jsonl\.gz|parquet)",
+    r"events_(?P<day>[0-9]{8})(?:[._-].*)?"
+    r"\.(?P<format>csv|csv\.gz|ndjson|jsonl|ndjson\.gz|jsonl\.gz|parquet)",
     re.IGNORECASE,
 )
-_BEING_WRITTEN = (".tmp", ".part", ".partial", ".crdownload")
+_HIDDEN = (".", "_", "~")
+_BEING_WRITTEN = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress")
+# One mistyped year would stretch every table over centuries of empty days.
+_YEARS = range(2000, 2100)
 _FORMATS = {"jsonl": "ndjson", "jsonl.gz": "ndjson.gz"}
 
 
 @dataclass(frozen=True, order=True)
 class LandingFile:
-    """A file of raw events: its landing day and format (csv, csv.gz, ndjson, ndjson.gz, parquet) by its name."""
+    """A file of raw events; its name says its day and format (csv, csv.gz, ndjson, ndjson.gz, parquet)."""
 
     day: dt.date
     path: Path
@@ -37,31 +41,36 @@ class IgnoredFile:
 
 
 def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFile]]:
-    """The folder's landing files by day and name, and the files that are none. Several files may share a day."""
+    """The folder's landing files by day and name, and the files that are none. Files may share a day."""
     found, ignored = [], []
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             continue
-        if path.name.startswith(".") or path.name.lower().endswith(_BEING_WRITTEN):
+        if path.name.startswith(_HIDDEN) or path.name.lower().endswith(_BEING_WRITTEN):
             ignored.append(IgnoredFile(path, "it is hidden or still being written"))
             continue
         match = _NAME.fullmatch(path.name)
         day = _day(match["day"]) if match else None
         if match is None or day is None:
-            ignored.append(
-                IgnoredFile(path, "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet")
-            )
+            reason = "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet"
+            ignored.append(IgnoredFile(path, reason))
             continue
         kind = match["format"].lower()
-        found.append(LandingFile(day, path, _FORMATS.get(kind, kind), path.stat().st_size))
+        try:
+            size = path.stat().st_size
+        except OSError:
+            ignored.append(IgnoredFile(path, "it is gone, or cannot be looked at"))
+            continue
+        found.append(LandingFile(day, path, _FORMATS.get(kind, kind), size))
     return sorted(found, key=lambda file: (file.day, file.path.name)), ignored
 
 
 def _day(digits: str) -> dt.date | None:
     try:
-        return dt.datetime.strptime(digits, "%Y%m%d").date()
+        day = dt.datetime.strptime(digits, "%Y%m%d").date()
     except ValueError:
         return None
+    return day if day.year in _YEARS else None
 
 
 def content_hash(path: Path) -> str:

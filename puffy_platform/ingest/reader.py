@@ -219,6 +219,4 @@ def no_rows() -> pl.DataFrame:
 
 def no_quarantine() -> pl.DataFrame:
     """An empty frame of quarantined records."""
-    return pl.DataFrame(
-        schema={**QUARANTINE_SCHEMA, "day": pl.Date, "source_file": pl.String, "header": pl.String}
-    )
+    return pl.DataFrame(schema={**QUARANTINE_SCHEMA, "day": pl.Date, "source_file": pl.String, "header": pl.String})

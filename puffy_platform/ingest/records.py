@@ -55,7 +55,7 @@ class Records:
     header_line: int = 1
     rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={LINE: pl.Int64}))
     broken: pl.DataFrame = field(default_factory=lambda: broken_frame([]))
-    raw: Callable[[Sequence[int]], list[str]] = list
+    raw: Callable[[Sequence[int]], list[str]] = lambda lines: [""] * len(lines)
     count: int = 0
     encoding: str = "utf-8"
     notes: tuple[str, ...] = ()

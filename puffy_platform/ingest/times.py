@@ -78,8 +78,6 @@ def _take_apart(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
             .cast(UTC)
         )
         .with_columns(
-            in_gap=(pl.col("timestamp_kind") == "naive")
-            & pl.col("local").is_not_null()
-            & pl.col("event_ts").is_null()
+            in_gap=(pl.col("timestamp_kind") == "naive") & pl.col("local").is_not_null() & pl.col("event_ts").is_null()
         )
     )

@@ -40,7 +40,7 @@ def ingest_asset(platform: Platform, partitions: dg.PartitionsDefinition) -> dg.
         backfill_policy=_backfill_policy(platform),
         required_resource_keys={"platform"},
     )
-    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
         reports = materialise_ingest(platform, _days(context), run_id=context.run_id, force=_force(context))
         yield from _results(context, platform, [(platform.tables[name], report) for name, report in reports.items()])
@@ -59,7 +59,7 @@ def derived_asset(table: Table, platform: Platform, partitions: dg.PartitionsDef
         backfill_policy=_backfill_policy(platform),
         required_resource_keys={"platform"},
     )
-    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
         report = materialise(platform, table, _days(context), run_id=context.run_id, force=_force(context))
         yield from _results(context, platform, [(table, report)])
@@ -82,7 +82,7 @@ def _force(context: dg.AssetExecutionContext) -> bool:
 
 def _results(
     context: dg.AssetExecutionContext, platform: Platform, found: Iterable[tuple[Table, Report]]
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
     """Report to Dagster. When days were held back, the good days are still marked as materialised, then the step
     fails, so that nothing downstream takes the missing days for done."""
     found = list(found)
@@ -101,7 +101,11 @@ def _results(
             changed = sum(result.changed for result in report.days)
             yield dg.MaterializeResult(
                 asset_key=table.name,
-                metadata={"dagster/row_count": report.rows, "days changed": changed, "seconds": round(report.seconds, 3)},
+                metadata={
+                    "dagster/row_count": report.rows,
+                    "days changed": changed,
+                    "seconds": round(report.seconds, 3),
+                },
             )
         yield from check_results_of(table, report)
     for report in held_back:

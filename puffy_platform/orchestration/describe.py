@@ -99,7 +99,10 @@ def check_results_of(table: Table, report: Report) -> Iterable[dg.AssetCheckResu
         found = report.outcomes.filter(check=name)
         bad = found.filter(found["status"].is_in(["fail", "warn"])).sort("day")
         judged = found.filter(found["status"] != "skipped").height
-        metadata: dict[str, object] = {"days judged": judged, "days without rows to judge": found.height - judged}
+        metadata: dict[str, dg.RawMetadataValue] = {
+            "days judged": judged,
+            "days without rows to judge": found.height - judged,
+        }
         if bad.height:
             rows = [
                 dg.TableRecord({"day": str(row["day"]), "observed": row["observed"], "expected": row["expected"]})

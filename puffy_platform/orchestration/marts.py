@@ -40,7 +40,7 @@ class RunFile(DuckDbClient):
     def connect(context: dg.OutputContext | dg.InputContext, table_slice: TableSlice) -> Iterator[object]:
         assert context.resource_config is not None
         assert isinstance(context, dg.OutputContext)
-        path = build_file(Path(context.resource_config["database"]), context.run_id)
+        path = build_file(Path(str(context.resource_config["database"])), context.run_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(path)) as connection:
             yield connection
@@ -103,7 +103,7 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
         kinds={"duckdb"},
         required_resource_keys={"platform"},
     )
-    def published_marts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def published_marts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[object]:
         platform = context.resources.platform
         target = platform.settings.marts
         built = build_file(target, context.run_id)
@@ -126,7 +126,9 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
         for wal in built.parent.glob(f"{built.name}.wal"):
             wal.unlink()
         built.replace(target)
-        return dg.MaterializeResult(metadata={"file": target.name, "bytes": target.stat().st_size, "tables": len(MARTS)})
+        return dg.MaterializeResult(
+            metadata={"file": target.name, "bytes": target.stat().st_size, "tables": len(MARTS)}
+        )
 
     return published_marts
 

@@ -73,11 +73,7 @@ def next_requests(
     start = platform.start_day(look) or look.days.first
     ingested = [table.name for table in platform.ingested]
     stale = affected(platform, DayRange(min(look.days.first, last), last), ingested)
-    settled = [
-        day
-        for day in stale.all_days()
-        if start <= day <= last and not _being_written(look, day, now_seconds)
-    ]
+    settled = [day for day in stale.all_days() if start <= day <= last and not _being_written(look, day, now_seconds)]
     if settled:
         return [_request(INGEST_JOB, span, _key(stale, now_seconds)) for span in ranges(settled)], ""
     derived = affected(platform, DayRange(start, last), [table.name for table in platform.derived])
@@ -108,7 +104,7 @@ def marts_sensor(tables_job: JobLike, marts_job: JobLike) -> dg.SensorDefinition
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="marts_after_tables",
-        monitored_jobs=[tables_job],  # type: ignore[list-item]
+        monitored_jobs=[tables_job],
         request_job=marts_job,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tables were computed -> publish the marts.",
@@ -124,7 +120,7 @@ def daily_refresh(platform: Platform, tables_job: JobLike) -> dg.ScheduleDefinit
 
     @dg.schedule(
         name="daily_refresh",
-        job=tables_job,  # type: ignore[arg-type]
+        job=tables_job,
         cron_schedule=REFRESH_CRON,
         execution_timezone=platform.settings.shop.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -138,7 +134,9 @@ def daily_refresh(platform: Platform, tables_job: JobLike) -> dg.ScheduleDefinit
             return dg.SkipReason("no landing files")
         last = min(look.days.last, last_partition())
         start = platform.start_day(look) or last
-        days = DayRange(last - dt.timedelta(days=platform.settings.ingest.late_days + 1), last).clip(DayRange(start, last))
+        days = DayRange(last - dt.timedelta(days=platform.settings.ingest.late_days + 1), last).clip(
+            DayRange(start, last)
+        )
         if days is None:
             return dg.SkipReason("no complete day has landed")
         return dg.RunRequest(run_key=str(last), tags=range_tags(days, skip_current=True))

@@ -31,11 +31,25 @@ def serve(platform: Platform, port: int, console: Console) -> int:
         "DAGSTER_HOME": str(dagster_home(platform)),
         "PUFFY_HOME": str(platform.settings.home),
     }
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "puffy_platform.definitions", "-h", HOST, "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "puffy_platform.definitions",
+        "-h",
+        HOST,
+        "-p",
+        str(port),
+    ]
     url = f"http://{HOST}:{port}"
     console.print("Starting the Dagster UI (webserver and daemon) ...")
     process = subprocess.Popen(
-        [*command, "--log-level", "warning"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*command, "--log-level", "warning"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     try:
         if _answers(url, process):

@@ -81,7 +81,8 @@ def _ingest_span(
 def _days_before(platform: Platform, days: DayRange) -> DayRange:
     """The earlier landing days in which a row of these days may have come before."""
     return DayRange(
-        days.first - dt.timedelta(days=platform.settings.ingest.late_days + 1), days.first - dt.timedelta(days=1)
+        days.first - dt.timedelta(days=platform.settings.ingest.late_days + 1),
+        days.first - dt.timedelta(days=1),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which days of which tables are not current, and why: one mechanism for late files, corrections, settings and contracts.
+"""Which days of which tables are not current, and why: late files, corrections, settings, contracts.
 
 A day is current when the hash of everything it depends on equals the one in the ledger.
 """

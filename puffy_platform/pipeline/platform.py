@@ -64,9 +64,7 @@ class Platform:
         """By table, the last day that is final: no landing day still to come can change it. None before any file."""
         ingested = [day for day, entry in ledger.of("file_drift").items() if entry.rows]
         newest = max(ingested, default=None)
-        return {
-            name: newest and newest - dt.timedelta(days=self._reach(name)) for name in self.tables
-        }
+        return {name: newest and newest - dt.timedelta(days=self._reach(name)) for name in self.tables}
 
     def _reach(self, name: str) -> int:
         """How many days after a day the raw files can still change it, by the declared reads alone."""

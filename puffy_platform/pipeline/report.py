@@ -81,7 +81,11 @@ def check_results(platform: Platform) -> pl.DataFrame:
     """The newest outcome of every table, day and check."""
     delta = platform.warehouse.open(CHECK_RESULTS)
     if delta is None:
-        schema = {**OUTCOME_SCHEMA, "run_id": pl.String, "recorded_at": pl.Datetime("us", "UTC")}
+        schema: dict[str, pl.DataType | type[pl.DataType]] = {
+            **OUTCOME_SCHEMA,
+            "run_id": pl.String,
+            "recorded_at": pl.Datetime("us", "UTC"),
+        }
         return pl.DataFrame(schema=schema)
     return (
         pl.scan_delta(delta)

@@ -64,9 +64,9 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
             _add(found, YELLOW, "not current: its files, settings or upstream rows changed since")
         if table.transform is None and day not in landing.files:
             _add(found, YELLOW, "no file landed for this day")
-        for row in outcomes.filter((pl.col("table") == table.name) & pl.col("status").is_in(["fail", "warn"])).iter_rows(
-            named=True
-        ):
+        for row in outcomes.filter(
+            (pl.col("table") == table.name) & pl.col("status").is_in(["fail", "warn"])
+        ).iter_rows(named=True):
             colour = RED if row["status"] == "fail" else YELLOW
             _add(found, colour, f"{row['check']}: {row['observed']} (expected {row['expected']})")
         tables.append(found)

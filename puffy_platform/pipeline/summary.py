@@ -92,7 +92,7 @@ def summarise(platform: Platform, days: DayRange, models: tuple[str, str] = ("fi
         repeats=conversions.filter(kind="repeat").height,
         collisions=conversions.filter(kind="collision").height,
         sessions=sessions.height,
-        bot_sessions=sessions["is_bot"].sum(),
+        bot_sessions=_total(sessions, "is_bot"),
         money=tuple(_money_trail(platform, days, files, conversions, summary)),
         models=models,
         window_days=window,
@@ -120,7 +120,11 @@ def _money_trail(
     purchases, gross = cents("purchases"), _total(conversions, "revenue_cents")
     counted = _total(conversions.filter("is_counted"), "revenue_cents")
     steps = [
-        MoneyStep("files = accepted + duplicate + quarantined", landed + cents("duplicate_events") + cents("quarantined_events"), in_files),
+        MoneyStep(
+            "files = accepted + duplicate + quarantined",
+            landed + cents("duplicate_events") + cents("quarantined_events"),
+            in_files,
+        ),
         MoneyStep("accepted rows = purchases", purchases, touching),
         MoneyStep("purchases = conversions of every kind", gross, purchases),
     ]
@@ -140,9 +144,7 @@ def _raw_purchases(platform: Platform, days: DayRange, *, landing: bool) -> int:
     return int(fields.lazy().select(pl.col("revenue_cents").sum()).collect().item() or 0)
 
 
-def _side_by_side(
-    summary: pl.DataFrame, models: tuple[str, str]
-) -> tuple[tuple[str, float, int, float, int], ...]:
+def _side_by_side(summary: pl.DataFrame, models: tuple[str, str]) -> tuple[tuple[str, float, int, float, int], ...]:
     """Per channel: conversions and cents under the first model, then under the second."""
     first, second = (
         summary.filter(model=model).group_by("channel").agg(pl.col("conversions").sum(), pl.col("revenue_cents").sum())
@@ -154,11 +156,17 @@ def _side_by_side(
 
 def _drift(files: pl.DataFrame) -> list[tuple[str, str, int]]:
     """What drifted, the first landing day, and in how many files."""
-    renamed = files.explode("renamed").drop_nulls("renamed").select(
-        "day",
-        what=pl.format(
-            "{} renamed to {}", pl.col("renamed").struct.field("meant"), pl.col("renamed").struct.field("seen")
-        ),
+    renamed = (
+        files.explode("renamed")
+        .drop_nulls("renamed")
+        .select(
+            "day",
+            what=pl.format(
+                "{} renamed to {}",
+                pl.col("renamed").struct.field("meant"),
+                pl.col("renamed").struct.field("seen"),
+            ),
+        )
     )
     missing = files.explode("missing").drop_nulls("missing").select("day", what=pl.format("{} missing", "missing"))
     added = files.explode("added").drop_nulls("added").select("day", what=pl.format("{} is new", "added"))

@@ -58,7 +58,9 @@ def verify(platform: Platform, days: DayRange) -> list[Difference]:
 def _compare(table: Table, platform: Platform, scratch: Platform, days: DayRange) -> Iterator[Difference]:
     stored = platform.warehouse.read(table, days).collect()
     recomputed = scratch.warehouse.read(table, days).collect()
-    hashes = (dict(content_hashes(table, rows).select("day", "content_hash").iter_rows()) for rows in (stored, recomputed))
+    hashes = (
+        dict(content_hashes(table, rows).select("day", "content_hash").iter_rows()) for rows in (stored, recomputed)
+    )
     stored_hash, recomputed_hash = hashes
     for day in days:
         if stored_hash.get(day) != recomputed_hash.get(day):

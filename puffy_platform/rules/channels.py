@@ -35,9 +35,7 @@ class Condition:
 
     def holds(self) -> pl.Expr:
         """A Boolean expression over the facts of an event."""
-        return pl.any_horizontal(
-            test for kind, values in self.tests.items() for test in self._tests(kind, values)
-        )
+        return pl.any_horizontal(test for kind, values in self.tests.items() for test in self._tests(kind, values))
 
     def _tests(self, kind: str, values: tuple[str, ...]) -> Iterator[pl.Expr]:
         fact = pl.col(self.fact)

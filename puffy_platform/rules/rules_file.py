@@ -142,18 +142,14 @@ class _Reader:
         found = {}
         for kind, values in (value if isinstance(value, dict) else {"is": value}).items():
             if kind not in allowed:
-                self.mistake(
-                    f"unknown test {kind!r} of '{'.'.join(path)}'{_closest(kind, allowed)}", *path, kind
-                )
+                self.mistake(f"unknown test {kind!r} of '{'.'.join(path)}'{_closest(kind, allowed)}", *path, kind)
             elif texts := self.texts(values, *path, kind):
                 found[kind] = texts if kind == "matches" else _lower(texts)
         if value == {}:
             self.mistake(f"'{'.'.join(path)}' has no test; known: {', '.join(allowed)}", *path)
         for pattern in found.get("matches", ()):
             if reason := _reason_against(pattern):
-                self.mistake(
-                    f"'{'.'.join(path)}': bad regular expression {pattern!r}: {reason}", *path, "matches"
-                )
+                self.mistake(f"'{'.'.join(path)}': bad regular expression {pattern!r}: {reason}", *path, "matches")
         return found
 
     def texts(self, value: Any, *path: str) -> tuple[str, ...]:
@@ -185,9 +181,7 @@ class _Reader:
                     '    [[rule]]\n    channel = "Direct"'
                 )
             elif number < len(rules) and not rule.conditions:
-                self.mistake(
-                    "a rule without conditions matches everything, so the rules after it never apply"
-                )
+                self.mistake("a rule without conditions matches everything, so the rules after it never apply")
 
     def mistake(self, text: str, *path: str) -> None:
         """Record a mistake at the line that sets the last part of the path, else an earlier part."""

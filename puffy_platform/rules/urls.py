@@ -80,9 +80,7 @@ def referrer_host(referrer: pl.Expr) -> pl.Expr:
 def _page_parts(urls: pl.Series) -> pl.Series:
     present = parameters_present(pl.col("query"), CLICK_IDS)
     tagged = pl.when(pl.col("query").str.contains("(?i)&utm_")).then("query")
-    path = pl.coalesce(
-        "path", pl.when(pl.col("is_relative") & (pl.col("address") != "")).then("address"), pl.lit("/")
-    )
+    path = pl.coalesce("path", pl.when(pl.col("is_relative") & (pl.col("address") != "")).then("address"), pl.lit("/"))
     parts = _split(urls).with_columns(
         path=path, click_id_type=_first_click_id(present), **{name: parameter(tagged, name) for name in UTM}
     )

@@ -37,9 +37,7 @@ DESKTOP_SYSTEMS = {
 MOBILE_SYSTEMS = {"iOS", "Android", "Windows Phone", "KaiOS", "HarmonyOS", "BlackBerry OS", "Firefox OS"}
 # Android says "Mobile" on phones only; a television is neither.
 _TABLET = r"(?i)\biPad\b|\bTablet\b|\bKindle\b|\bSilk/|\bPlayBook\b"
-_TELEVISION = (
-    r"(?i)\bTV\b|SmartTV|SMART-TV|AppleTV|GoogleTV|BRAVIA|\bAFT[A-Z]|Web0S|HbbTV|\bCrKey\b|PlayStation|Xbox"
-)
+_TELEVISION = r"(?i)\bTV\b|SmartTV|SMART-TV|AppleTV|GoogleTV|BRAVIA|\bAFT[A-Z]|Web0S|HbbTV|\bCrKey\b|PlayStation|Xbox"
 
 
 def user_agent_parts(user_agent: pl.Expr) -> pl.Expr:

@@ -42,9 +42,7 @@ class AttributionContract(pa.DataFrameModel):
         nullable=True, description="Start of that session; null when unattributed."
     )
     channel: str = pa.Field(description="Its channel, or the one in attribution.unattributed_channel.")
-    weight: pl.Float64 = pa.Field(
-        gt=0, le=1, description="Share of the conversion; sums to 1 per model and window."
-    )
+    weight: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the conversion; sums to 1 per model and window.")
     revenue_cents: pl.Int64 = pa.Field(
         description="Share of the revenue, minor units; sums exactly to it per model and window."
     )
@@ -69,8 +67,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return (
         paths(counted, inputs["sessions"], settings.attribution.windows_days, settings)
         .with_columns(
-            pl.when(is_unattributed).then(1.0).otherwise(weight).alias(model)
-            for model, weight in weights.items()
+            pl.when(is_unattributed).then(1.0).otherwise(weight).alias(model) for model, weight in weights.items()
         )
         .unpivot(MODELS, index=[*kept, "path"], variable_name="model", value_name="weight")
         .filter(pl.col("weight") > 0)
@@ -140,9 +137,7 @@ def weights_sum_to_one(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
 
 def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """Every counted conversion is credited under each model and window, in all exactly its revenue."""
-    windows = pl.LazyFrame(
-        {"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64}
-    )
+    windows = pl.LazyFrame({"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64})
     expected = (
         inputs["conversions"]
         .filter("is_counted")
@@ -177,8 +172,7 @@ def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
         .agg(unattributed=(pl.col("touchpoints") == 0).sum(), conversions=pl.len())
         .select(
             "day",
-            passed=(pl.col("unattributed") < pl.col("conversions"))
-            | (pl.col("conversions") < FEWEST_TO_JUDGE),
+            passed=(pl.col("unattributed") < pl.col("conversions")) | (pl.col("conversions") < FEWEST_TO_JUDGE),
             observed=pl.format("{} of {} conversions unattributed", "unattributed", "conversions"),
             expected=pl.lit(f"not all, of {FEWEST_TO_JUDGE} or more"),
         )

@@ -27,24 +27,16 @@ class ChannelSummaryContract(pa.DataFrameModel):
     channel: str = pa.Field(description="Channel seen on the day, in sessions or in credit.")
     model: str = pa.Field(isin=MODELS, description="Attribution model.")
     window_days: pl.Int64 = pa.Field(ge=1, description="Look-back window, days before the conversion.")
-    sessions: pl.Int64 = pa.Field(
-        ge=0, description="Sessions of the channel; the same for every model and window."
-    )
+    sessions: pl.Int64 = pa.Field(ge=0, description="Sessions of the channel; the same for every model and window.")
     clients: pl.Int64 = pa.Field(
         ge=0, description="Distinct clients of those sessions. Do not add over channels or days."
     )
-    conversions: pl.Float64 = pa.Field(
-        ge=0, description="Conversions credited to the channel; sums of weights."
-    )
-    revenue_cents: pl.Int64 = pa.Field(
-        description="Revenue credited to it; minor units of the shop's currency."
-    )
+    conversions: pl.Float64 = pa.Field(ge=0, description="Conversions credited to the channel; sums of weights.")
+    revenue_cents: pl.Int64 = pa.Field(description="Revenue credited to it; minor units of the shop's currency.")
     conversion_rate: pl.Float64 = pa.Field(
         ge=0,
         nullable=True,
-        description=(
-            "conversions / sessions of the day; null without sessions. May pass 1: credit looks back."
-        ),
+        description=("conversions / sessions of the day; null without sessions. May pass 1: credit looks back."),
     )
 
     class Config:
@@ -67,9 +59,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
             revenue_cents=pl.col("revenue_cents").sum(),
         )
     )
-    windows = pl.LazyFrame(
-        {"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64}
-    )
+    windows = pl.LazyFrame({"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64})
     views = pl.LazyFrame({"model": MODELS}).join(windows, how="cross")
     seen = pl.concat([traffic.select("day", "channel"), credit.select("day", "channel")]).unique()
     conversions, sessions = pl.col("conversions"), pl.col("sessions")
@@ -78,9 +68,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         .join(traffic, on=["day", "channel"], how="left")
         .join(credit, on=["day", "channel", *VIEW], how="left")
         .with_columns(pl.col("sessions", "clients", "revenue_cents").fill_null(0), conversions.fill_null(0.0))
-        .with_columns(
-            conversion_rate=pl.when(sessions > 0).then((conversions * (1 / sessions)).round(DECIMALS))
-        )
+        .with_columns(conversion_rate=pl.when(sessions > 0).then((conversions * (1 / sessions)).round(DECIMALS)))
     )
 
 
@@ -88,9 +76,7 @@ def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     """Each model and window adds up to the day's orders, and exactly to their revenue."""
     orders = (
         inputs["attribution"]
-        .filter(
-            pl.col("model") == "linear", pl.col("window_days") == settings.attribution.longest_window_days
-        )
+        .filter(pl.col("model") == "linear", pl.col("window_days") == settings.attribution.longest_window_days)
         .group_by("day")
         .agg(orders=pl.col("event_id").n_unique(), revenue=pl.col("revenue_cents").sum())
     )

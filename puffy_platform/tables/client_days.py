@@ -45,9 +45,7 @@ class ClientDaysContract(pa.DataFrameModel):
     channel: str = pa.Field(
         description="Channel of the first session started that day; without one, of the day's first event"
     )
-    first_event_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
-        description="Time of the day's first event"
-    )
+    first_event_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="Time of the day's first event")
     is_bot: bool = pa.Field(description="At least one event of the day is a bot's")
 
     class Config:
@@ -82,9 +80,7 @@ def summarise(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return (
         counts.join(starts, on=client_day, how="left")
         .join(first_events, on=client_day, how="left")
-        .with_columns(
-            pl.col("sessions").fill_null(0), channel=pl.coalesce("session_channel", "event_channel")
-        )
+        .with_columns(pl.col("sessions").fill_null(0), channel=pl.coalesce("session_channel", "event_channel"))
     )
 
 
@@ -94,9 +90,7 @@ def _events_of_clients(inputs: Inputs) -> pl.LazyFrame:
 
 def _measure_events(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("revenue_cents").sum())
-    return _compare_totals(
-        frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents")
-    )
+    return _compare_totals(frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents"))
 
 
 def _measure_sessions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

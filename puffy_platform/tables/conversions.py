@@ -58,12 +58,8 @@ class ConversionsContract(pa.DataFrameModel):
     is_counted: bool = pa.Field(
         description="Counts as an order: unique ones, and collisions if orders.duplicate_policy keeps them."
     )
-    first_event_id: str = pa.Field(
-        description="The first purchase of the transaction id; of itself when unique."
-    )
-    repeat_of: str = pa.Field(
-        nullable=True, description="For a repeat: the earliest purchase that it repeats."
-    )
+    first_event_id: str = pa.Field(description="The first purchase of the transaction id; of itself when unique.")
+    repeat_of: str = pa.Field(nullable=True, description="For a repeat: the earliest purchase that it repeats.")
     items_count: pl.Int64 = pa.Field(ge=0, description="Lines of the order.")
     is_bot: bool = pa.Field(description="The user agent is a crawler's; counted all the same.")
 
@@ -89,9 +85,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     # The earliest purchase of the same email; of the same client; of the same client where it left no email.
     by_email = pl.when(has_email).then(place.min().over(*transaction, "email_hash"))
     by_client = pl.when(has_client).then(place.min().over(*transaction, "client_id"))
-    by_nameless_client = pl.when(has_client).then(
-        place.filter(~has_email).min().over(*transaction, "client_id")
-    )
+    by_nameless_client = pl.when(has_client).then(place.filter(~has_email).min().over(*transaction, "client_id"))
     earliest = pl.when(has_email).then(pl.min_horizontal(by_email, by_nameless_client)).otherwise(by_client)
     kind = (
         pl.when(pl.col("event_id") == pl.col("first_event_id"))
@@ -131,9 +125,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> 
     """As many rows, and as much revenue, as there are purchases on the day."""
 
     def totals(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
-        return rows.group_by("day").agg(
-            pl.len().alias(name), pl.col("revenue_cents").sum().alias(f"{name}_cents")
-        )
+        return rows.group_by("day").agg(pl.len().alias(name), pl.col("revenue_cents").sum().alias(f"{name}_cents"))
 
     purchases = totals(inputs["purchases"], "purchases")
     conversions = totals(frame.lazy(), "conversions")

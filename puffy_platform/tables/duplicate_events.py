@@ -15,9 +15,7 @@ class DuplicateEventsContract(pa.DataFrameModel):
     original_day: pl.Date = pa.Field(description="Landing day of the original, the accepted row.")
     original_file: str = pa.Field(description="Landing file of the original.")
     original_line: pl.Int64 = pa.Field(ge=1, description="Line of the original in its file.")
-    revenue_cents: pl.Int64 = pa.Field(
-        nullable=True, description="Revenue of a repeated checkout_completed, in cents."
-    )
+    revenue_cents: pl.Int64 = pa.Field(nullable=True, description="Revenue of a repeated checkout_completed, in cents.")
 
     class Config:
         strict = True

@@ -42,12 +42,8 @@ class EventsEnrichedContract(pa.DataFrameModel):
     path: str = pa.Field(description="Path of page_url as sent; / when empty.")
     utm_source: str = pa.Field(nullable=True, description="utm_source of page_url, decoded; null when empty.")
     utm_medium: str = pa.Field(nullable=True, description="utm_medium of page_url, decoded; null when empty.")
-    utm_campaign: str = pa.Field(
-        nullable=True, description="utm_campaign of page_url, decoded; null when empty."
-    )
-    utm_content: str = pa.Field(
-        nullable=True, description="utm_content of page_url, decoded; null when empty."
-    )
+    utm_campaign: str = pa.Field(nullable=True, description="utm_campaign of page_url, decoded; null when empty.")
+    utm_content: str = pa.Field(nullable=True, description="utm_content of page_url, decoded; null when empty.")
     utm_term: str = pa.Field(nullable=True, description="utm_term of page_url, decoded; null when empty.")
     click_id_type: str = pa.Field(
         nullable=True,
@@ -68,12 +64,8 @@ class EventsEnrichedContract(pa.DataFrameModel):
         description="desktop, mobile, tablet, bot, other (a television, an unknown program) or "
         "unknown (no user agent).",
     )
-    browser: str = pa.Field(
-        nullable=True, description="Browser family, without version; null when not recognised."
-    )
-    os: str = pa.Field(
-        nullable=True, description="Operating system, without version; null when not recognised."
-    )
+    browser: str = pa.Field(nullable=True, description="Browser family, without version; null when not recognised.")
+    os: str = pa.Field(nullable=True, description="Operating system, without version; null when not recognised.")
     is_bot: bool = pa.Field(description="The user agent is a crawler's.")
     transaction_id: str = pa.Field(nullable=True, description="The shop's order id; of purchases only.")
     revenue_cents: pl.Int64 = pa.Field(
@@ -90,9 +82,7 @@ class EventsEnrichedContract(pa.DataFrameModel):
                 "line_total_cents": pl.Int64,
             }
         )
-    ) = pa.Field(
-        nullable=True, description="Lines of the order as sent; line_total_cents is the line's, not a unit's."
-    )
+    ) = pa.Field(nullable=True, description="Lines of the order as sent; line_total_cents is the line's, not a unit's.")
     items_total_cents: pl.Int64 = pa.Field(
         nullable=True,
         description="Sum of the line totals, in minor units; null when a line has no readable price.",
@@ -178,9 +168,7 @@ TABLE = Table(
     group="events",
     contract=EventsEnrichedContract,
     key=("event_id",),
-    reads=(
-        Reads("raw_events", before=1, after=lambda settings: settings.ingest.late_days, touching="event_day"),
-    ),
+    reads=(Reads("raw_events", before=1, after=lambda settings: settings.ingest.late_days, touching="event_day"),),
     transform=transform,
     together="event_id",
     settings_sections=("shop", "channels", "thresholds"),
@@ -200,10 +188,7 @@ TABLE = Table(
     sort=("client_id", "event_ts"),
     money="revenue_cents",
     lineage={
-        **{
-            name: (("raw_events", name),)
-            for name in ("event_id", "event_ts", "client_id", "event_name", "page_url")
-        },
+        **{name: (("raw_events", name),) for name in ("event_id", "event_ts", "client_id", "event_name", "page_url")},
         "day": (("raw_events", "event_day"),),
         **{name: (("raw_events", "page_url"),) for name in _PAGE},
         "referrer": (("raw_events", "referrer"),),

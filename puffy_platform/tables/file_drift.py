@@ -1,4 +1,4 @@
-"""file_drift: one row a landing file: where its rows and its money went, and how its columns differ from the contract."""
+"""file_drift: one row a landing file: where its rows and its money went, how its columns differ from the contract."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,7 @@ class FileDriftContract(pa.DataFrameModel):
     format: str = pa.Field(
         isin=["csv", "csv.gz", "ndjson", "ndjson.gz", "parquet"], description="Format, by the file's name."
     )
-    encoding: str = pa.Field(
-        description="How its bytes were read; utf-8+latin-1 when single lines were not UTF-8."
-    )
+    encoding: str = pa.Field(description="How its bytes were read; utf-8+latin-1 when single lines were not UTF-8.")
     status: str = pa.Field(
         isin=["read", "empty", "header_only", "unreadable"],
         description="Whether the file held rows and could be read.",
@@ -34,13 +32,9 @@ class FileDriftContract(pa.DataFrameModel):
     missing: pl.List(pl.String) = pa.Field(description="Columns of the contract the file does not have.")  # type: ignore[valid-type]
     added: pl.List(pl.String) = pa.Field(description="Columns the contract does not know; kept in `extra`.")  # type: ignore[valid-type]
     naive_timestamps: pl.Int64 = pa.Field(ge=0, description="Valid rows whose timestamp has no offset.")
-    offset_timestamps: pl.Int64 = pa.Field(
-        ge=0, description="Valid rows whose timestamp has an offset other than Z."
-    )
+    offset_timestamps: pl.Int64 = pa.Field(ge=0, description="Valid rows whose timestamp has an offset other than Z.")
     empty_client_ids: pl.Int64 = pa.Field(ge=0, description="Valid rows without client id.")
-    revenue_cents: pl.Int64 = pa.Field(
-        description="Sum over all purchases of the file whose revenue can be read."
-    )
+    revenue_cents: pl.Int64 = pa.Field(description="Sum over all purchases of the file whose revenue can be read.")
     notes: pl.List(pl.String) = pa.Field(description="What else was noticed while reading.")  # type: ignore[valid-type]
 
     class Config:
@@ -50,9 +44,7 @@ class FileDriftContract(pa.DataFrameModel):
 def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """rows in the files = rows in raw_events + duplicate_events + quarantined_events, counted in those tables."""
     placed = (
-        pl.concat(
-            [inputs[name].select("day") for name in ("raw_events", "duplicate_events", "quarantined_events")]
-        )
+        pl.concat([inputs[name].select("day") for name in ("raw_events", "duplicate_events", "quarantined_events")])
         .group_by("day")
         .agg(placed=pl.len().cast(pl.Int64))
         .collect()
@@ -75,11 +67,7 @@ def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings
     """Cents in the files = cents of accepted, duplicate and quarantined rows."""
     from puffy_platform.event_data import PURCHASE, purchase_fields
 
-    bought = (
-        inputs["raw_events"]
-        .filter(pl.col("event_name") == PURCHASE)
-        .select("day", "event_name", "event_data")
-    )
+    bought = inputs["raw_events"].filter(pl.col("event_name") == PURCHASE).select("day", "event_name", "event_data")
     parts = [
         purchase_fields(bought).select("day", "revenue_cents"),
         inputs["duplicate_events"].select("day", "revenue_cents"),
@@ -159,7 +147,7 @@ def files_can_be_read(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -
 TABLE = Table(
     name="file_drift",
     description=(
-        "Every landing file: how many rows were accepted, duplicate or quarantined, its money, and what drifted: renamed, "
+        "Every landing file: how many rows were accepted, duplicate or quarantined, its money, what drifted: renamed, "
         "missing and new columns. It keeps `no referrer` apart from `referrer not recorded`."
     ),
     owner="team:ingest",
@@ -170,9 +158,7 @@ TABLE = Table(
     settings_sections=("ingest", "shop", "partitions"),
     checks=(
         Check("rows_are_conserved", "Every raw row is in exactly one place.", rows_are_conserved),
-        Check(
-            "revenue_is_conserved", "Every cent of the files is in exactly one place.", revenue_is_conserved
-        ),
+        Check("revenue_is_conserved", "Every cent of the files is in exactly one place.", revenue_is_conserved),
         Check(
             "columns_are_as_declared",
             "No column is renamed, missing or new.",

@@ -76,9 +76,7 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
 def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     linked_since = inputs["identity_links"].group_by("client_id").agg(pl.col("day").min())
     primary = frame.lazy().filter("is_primary")
-    right = (
-        primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
-    )
+    right = primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
     return (
         inputs["identity_links"]
         .select(pl.col("day").unique())

@@ -47,9 +47,7 @@ def link(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
 
 
 def _identified(inputs: Inputs) -> pl.LazyFrame:
-    return inputs["events_enriched"].filter(
-        pl.col("client_id").is_not_null() & pl.col("email_hash").is_not_null()
-    )
+    return inputs["events_enriched"].filter(pl.col("client_id").is_not_null() & pl.col("email_hash").is_not_null())
 
 
 def _measure_no_pair_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

@@ -75,9 +75,7 @@ class PurchasesContract(pa.DataFrameModel):
             }
         )
     ) = pa.Field(nullable=True, description="Lines of the order as sent.")
-    is_zero_revenue: bool = pa.Field(
-        description="Revenue is exactly 0: a replacement, a test, or a lost amount."
-    )
+    is_zero_revenue: bool = pa.Field(description="Revenue is exactly 0: a replacement, a test, or a lost amount.")
     channel: str = pa.Field(
         description="Channel of the purchase event itself, often Internal; attribution says what led to it."
     )
@@ -100,9 +98,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         .with_columns(
             items_count=lines,
             quantity=pl.when(is_counted).then(pieces.list.sum()),
-            revenue_matches_items=pl.when(is_priced).then(
-                pl.col("revenue_cents") == pl.col("items_total_cents")
-            ),
+            revenue_matches_items=pl.when(is_priced).then(pl.col("revenue_cents") == pl.col("items_total_cents")),
             is_zero_revenue=pl.col("revenue_cents") == 0,
         )
         .select(list(PurchasesContract.to_schema().columns))

@@ -9,9 +9,7 @@ from puffy_platform.table import Reads, Table
 class QuarantinedEventsContract(pa.DataFrameModel):
     day: pl.Date = pa.Field(description="Landing day: the day of the file.")
     source_file: str = pa.Field(description="Name of the landing file.")
-    source_line: pl.Int64 = pa.Field(
-        ge=0, description="Line of the file, from 1; 0 stands for the file as a whole."
-    )
+    source_line: pl.Int64 = pa.Field(ge=0, description="Line of the file, from 1; 0 stands for the file as a whole.")
     rule: str = pa.Field(description="The one rule the record breaks, for example unreadable_timestamp.")
     column: str = pa.Field(nullable=True, description="The column at fault, where it is one.")
     message: str = pa.Field(description="What is wrong and what to do; never holds a value of the record.")

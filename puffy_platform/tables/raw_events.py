@@ -11,8 +11,8 @@ from puffy_platform.table import Check, Inputs, Reads, Table
 
 class RawEventsContract(pa.DataFrameModel):
     event_id: str = pa.Field(
-        description="xxh3-128 of the row's seven raw fields and its unknown columns, as decimal text: the same event has "
-        "the same id in every format and under every column name."
+        description="xxh3-128 of the row's seven raw fields and its unknown columns, as decimal text: the same event "
+        "has the same id in every format and under every column name."
     )
     day: pl.Date = pa.Field(description="Landing day: the day of the file.")
     event_day: pl.Date = pa.Field(description="UTC date of the event.")
@@ -70,7 +70,7 @@ def timestamps_are_explicit(frame: pl.DataFrame, inputs: Inputs, settings: Setti
 
 TABLE = Table(
     name="raw_events",
-    description="Accepted raw events, each exactly once: the first delivery of every valid row. Partitioned by landing day.",
+    description="Accepted raw events, each once: the first delivery of every valid row. Partitioned by landing day.",
     owner="team:ingest",
     group="raw",
     contract=RawEventsContract,

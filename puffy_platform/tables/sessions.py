@@ -85,9 +85,7 @@ class SessionsContract(pa.DataFrameModel):
     referrer_host: str = pa.Field(nullable=True, description="Host of the first event's referrer.")
     landing_path: str = pa.Field(description="Path of the page of the first event.")
     exit_path: str = pa.Field(description="Path of the page of the last event.")
-    device_class: str = pa.Field(
-        description="desktop, mobile, tablet, bot, other or unknown; of the first event."
-    )
+    device_class: str = pa.Field(description="desktop, mobile, tablet, bot, other or unknown; of the first event.")
     browser: str = pa.Field(nullable=True, description="Browser family of the first event.")
     os: str = pa.Field(nullable=True, description="Operating system of the first event.")
     is_bot: bool = pa.Field(description="The first event's user agent is a crawler's.")
@@ -111,9 +109,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         .filter(pl.col("client_id").is_not_null(), pl.col("event_ts") >= window_start)
         .sort(EVENT_ORDER)
     )
-    return fold(mark_starts(events, timeout).with_columns(session=pl.col("starts").cum_sum())).filter(
-        days.covers()
-    )
+    return fold(mark_starts(events, timeout).with_columns(session=pl.col("starts").cum_sum())).filter(days.covers())
 
 
 def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
@@ -139,9 +135,7 @@ def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
 
 def fold(events: pl.LazyFrame) -> pl.LazyFrame:
     """One row for each value of `session`, of events in order."""
-    counts = {
-        name: (pl.col("event_name") == event).sum().cast(pl.Int64) for name, event in COUNTED_EVENTS.items()
-    }
+    counts = {name: (pl.col("event_name") == event).sum().cast(pl.Int64) for name, event in COUNTED_EVENTS.items()}
     identity = pl.format("{} {}", pl.col("started_at").dt.epoch("us"), "client_id")
     sessions = events.group_by("session").agg(
         pl.col("client_id").first(),
@@ -168,11 +162,7 @@ def fold(events: pl.LazyFrame) -> pl.LazyFrame:
 def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """started_at <= ended_at, duration is their difference, and the row is on its start's day."""
     lasted = LASTED_SECONDS
-    agrees = (
-        (lasted >= 0)
-        & (lasted == pl.col("duration_seconds"))
-        & (pl.col("started_at").dt.date() == pl.col("day"))
-    )
+    agrees = (lasted >= 0) & (lasted == pl.col("duration_seconds")) & (pl.col("started_at").dt.date() == pl.col("day"))
     return _no_session_breaks(frame, ~agrees)
 
 
@@ -202,20 +192,14 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     that session's end. Without such a session it must run on from a session of the day before the range, so
     the client must have an event within the timeout before that midnight.
     """
-    events = (
-        inputs["events_enriched"]
-        .filter(pl.col("client_id").is_not_null())
-        .select("day", "client_id", "event_ts")
-    )
+    events = inputs["events_enriched"].filter(pl.col("client_id").is_not_null()).select("day", "client_id", "event_ts")
     spans = frame.lazy().select("session_id", "client_id", "started_at", "ended_at").sort("started_at")
     placed = events.sort("event_ts").join_asof(
         spans, left_on="event_ts", right_on="started_at", by="client_id", check_sortedness=False
     )
     midnight = pl.col("day").cast(pl.Datetime("us", "UTC")).dt.offset_by("1d")
     late_evening = pl.col("event_ts") >= midnight - pl.duration(minutes=settings.sessions.timeout_minutes)
-    running_on = (
-        events.filter(late_evening).select("client_id", day=pl.col("day").dt.offset_by("1d")).unique()
-    )
+    running_on = events.filter(late_evening).select("client_id", day=pl.col("day").dt.offset_by("1d")).unique()
     is_inside = pl.col("event_ts") <= pl.col("ended_at")
     recount = placed.filter(is_inside).group_by("session_id").agg(found=pl.len())
     outside = pl.concat(
@@ -227,9 +211,7 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
         ]
     )
     miscounted = (
-        frame.lazy()
-        .join(recount, on="session_id", how="left")
-        .filter(pl.col("events") != pl.col("found").fill_null(0))
+        frame.lazy().join(recount, on="session_id", how="left").filter(pl.col("events") != pl.col("found").fill_null(0))
     )
     return (
         events.group_by("day")

@@ -76,17 +76,13 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
             channels=channel.filter(is_touch).n_unique().cast(pl.Int64),
             first_touch_channel=channel.filter(pl.col("touchpoint") == 1).first(),
             first_touch_at=touched_at.min(),
-            last_touch_channel=channel.filter(
-                is_touch & (pl.col("touchpoint") == pl.col("touchpoints"))
-            ).first(),
+            last_touch_channel=channel.filter(is_touch & (pl.col("touchpoint") == pl.col("touchpoints"))).first(),
             last_touch_at=touched_at.max(),
         )
         .with_columns(days_to_convert=days_between(pl.col("first_touch_at"), pl.col("converted_at")))
     )
     visits = visits_before(conversions, sessions, longest, settings)
-    return journeys.join(visits, on="event_id", how="left").with_columns(
-        pl.col("sessions_to_convert").fill_null(0)
-    )
+    return journeys.join(visits, on="event_id", how="left").with_columns(pl.col("sessions_to_convert").fill_null(0))
 
 
 def visits_before(
@@ -199,9 +195,7 @@ TABLE = Table(
             "As many journeys, and as much revenue, as counted conversions of the day.",
             every_order_has_a_journey,
         ),
-        Check(
-            "paths_agree", "Touches are in order, inside the window and before the conversion.", paths_agree
-        ),
+        Check("paths_agree", "Touches are in order, inside the window and before the conversion.", paths_agree),
     ),
     sort=("converted_at", "event_id"),
     money="revenue_cents",

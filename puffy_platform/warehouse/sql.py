@@ -37,7 +37,8 @@ def query(warehouse: Warehouse, tables: Iterable[Table], text: str, logs: Iterab
                 _view(connection, warehouse, name, None)
         try:
             relation = connection.sql(text)
-            return pl.DataFrame() if relation is None else relation.pl()
+            rows: pl.DataFrame = pl.DataFrame() if relation is None else relation.pl()
+            return rows
         except duckdb.Error as error:
             raise SqlError(str(error)) from None
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
@@ -92,14 +93,14 @@ class Warehouse:
         name: str,
         rows: pl.DataFrame,
         *,
-        mode: str,
+        mode: Literal["append", "overwrite"],
         predicate: str | None,
         partition_by: list[str] | None,
         note: Mapping[str, str],
     ) -> int:
         from deltalake import write_deltalake
 
-        options: dict[str, object] = {"commit_properties": CommitProperties(custom_metadata=dict(note))}
+        options: dict[str, Any] = {"commit_properties": CommitProperties(custom_metadata=dict(note))}
         if partition_by:
             options["partition_by"] = partition_by
         if predicate and self.open(name) is not None:
@@ -112,9 +113,9 @@ class Warehouse:
                 write_deltalake(
                     self.uri(name),
                     rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
-                    mode=mode,  # type: ignore[arg-type]
+                    mode=mode,
                     storage_options=dict(self.storage_options),
-                    **options,  # type: ignore[arg-type]
+                    **options,
                 )
                 break
             except CommitFailedError as error:
@@ -125,7 +126,9 @@ class Warehouse:
                 if "already exists" in str(error) and attempt < COMMIT_ATTEMPTS:
                     continue
                 # delta-rs quotes row values in its messages, so only the kind of error is passed on.
-                raise WarehouseError(f"{name}: Delta refused the rows ({type(error).__name__}); the old data stays") from None
+                raise WarehouseError(
+                    f"{name}: Delta refused the rows ({type(error).__name__}); the old data stays"
+                ) from None
         version = self.version(name)
         assert version is not None
         return version

@@ -91,7 +91,9 @@ def test_everything_reconciles_and_nothing_is_left_to_compute(followed: Platform
     assert not affected(followed, WEEK)
 
 
-@pytest.mark.parametrize("settings_file", [None, EXAMPLES / "better_rules" / "puffy.toml"], ids=["defaults", "better rules"])
+@pytest.mark.parametrize(
+    "settings_file", [None, EXAMPLES / "better_rules" / "puffy.toml"], ids=["defaults", "better rules"]
+)
 def test_the_week_is_clean_and_the_renamed_column_is_reported_from_its_first_day_on(
     tmp_path: Path, settings_file: Path | None
 ) -> None:

@@ -51,9 +51,7 @@ def test_only_the_files_of_the_truth_are_written(folder: Path, truth: Truth) -> 
 
 
 def test_each_day_has_its_format(folder: Path, truth: Truth) -> None:
-    formats = {
-        file.day: file.format for file in truth.by_file if "_" not in file.name.removeprefix("events_")
-    }
+    formats = {file.day: file.format for file in truth.by_file if "_" not in file.name.removeprefix("events_")}
     assert len(formats) == DAYS
     assert sorted(formats.values()) == ["csv"] * 7 + ["csv.gz", "ndjson", "parquet"]
     assert header(gzip.decompress(content(folder, 3, ending="csv.gz")))[0] == "client_id"
@@ -137,9 +135,7 @@ def test_shares_are_as_described(truth: Truth) -> None:
     assert 0.03 < truth.duplicates / truth.rows < 0.08
     busiest = max(file.duplicates / file.rows for file in truth.by_file if file.rows > 500)
     assert 0.06 < busiest < 0.2
-    empty = sorted(
-        (file.empty_client_ids / file.rows for file in truth.by_file if file.rows > 500), reverse=True
-    )
+    empty = sorted((file.empty_client_ids / file.rows for file in truth.by_file if file.rows > 500), reverse=True)
     assert min(empty[:2]) > 0.1
     assert max(empty[2:]) < 0.03
     assert truth.shop.bot_share == pytest.approx(0.12, abs=0.005)

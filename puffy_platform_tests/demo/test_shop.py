@@ -81,11 +81,7 @@ def test_visits_of_people_are_sessions_by_the_default_timeout(shop: Shop) -> Non
 
 def test_a_few_crawlers_run_through_midnights_without_a_pause(shop: Shop) -> None:
     gap = pl.col("ts").diff().max().alias("gap")
-    bots = (
-        shop.events.filter("is_bot")
-        .group_by("client_id")
-        .agg(gap, span=pl.col("ts").max() - pl.col("ts").min())
-    )
+    bots = shop.events.filter("is_bot").group_by("client_id").agg(gap, span=pl.col("ts").max() - pl.col("ts").min())
     marathons = bots.filter((pl.col("gap") < 30 * 60_000) & (pl.col("span") > 2 * DAY_MS))
     assert marathons.height >= 1
 
@@ -115,8 +111,7 @@ def test_orders_say_what_they_cost_in_cents(shop: Shop) -> None:
     plain = shop.orders.filter(kind="")
     assert (plain["revenue_cents"] == plain["items_total_cents"]).all()
     assert (
-        shop.orders.filter(kind="mismatch")["revenue_cents"]
-        != shop.orders.filter(kind="mismatch")["items_total_cents"]
+        shop.orders.filter(kind="mismatch")["revenue_cents"] != shop.orders.filter(kind="mismatch")["items_total_cents"]
     ).all()
     assert (shop.orders.filter(kind="free")["revenue_cents"] == 0).all()
     assert shop.orders.filter(kind="null_line")["items_total_cents"].is_null().all()
@@ -131,9 +126,7 @@ def test_colliding_transaction_ids_belong_to_different_people(shop: Shop) -> Non
 def test_reloads_repeat_the_order_of_the_same_client(shop: Shop) -> None:
     reloads = shop.events.filter("is_reload")
     assert reloads.height == shop.orders["is_reloaded"].sum() > 0
-    originals = shop.events.filter(~pl.col("is_reload")).select(
-        "order", "client_id", "event_data", first="ts"
-    )
+    originals = shop.events.filter(~pl.col("is_reload")).select("order", "client_id", "event_data", first="ts")
     both = reloads.join(originals, on=["order", "client_id", "event_data"])
     assert both.height == reloads.height
     assert (both["ts"] > both["first"]).all()

@@ -72,9 +72,7 @@ def test_every_file_is_judged_as_it_truly_is(truth: Truth, tables: Mapping[str, 
         assert {name: row[name] for name in expected} == expected, file.name
 
 
-def test_rows_and_money_of_the_set_are_the_true_ones(
-    truth: Truth, tables: Mapping[str, pl.DataFrame]
-) -> None:
+def test_rows_and_money_of_the_set_are_the_true_ones(truth: Truth, tables: Mapping[str, pl.DataFrame]) -> None:
     assert tables["raw_events"].height == truth.accepted
     assert tables["duplicate_events"].height == truth.duplicates
     assert dict(tables["quarantined_events"]["rule"].value_counts().iter_rows()) == truth.quarantined
@@ -108,9 +106,7 @@ def orders_of(accepted: pl.DataFrame, folder: Path) -> pl.DataFrame:
         items_count=pl.col("items").list.len().cast(pl.Int64),
         is_bot=pl.lit(False),
     )
-    judged = conversions.transform(
-        {"purchases": purchases}, DAYS, load_settings(folder.parent, environment={})
-    )
+    judged = conversions.transform({"purchases": purchases}, DAYS, load_settings(folder.parent, environment={}))
     return judged.join(purchases.select("event_id", "items_total_cents"), on="event_id").collect()
 
 

@@ -115,9 +115,7 @@ def with_settings(**sections: Mapping[str, Any]) -> Settings:
     return settings_with(**{**sections, "ingest": ingest_section})
 
 
-def land(
-    folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None
-) -> Tables:
+def land(folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None) -> Tables:
     """The five tables of these landing days from a folder of exactly these files.
 
     Contracts and keys are verified, and so is that every row and cent is in one place.
@@ -148,15 +146,10 @@ def deliver(
     }
 
 
-def judged(
-    tables: Tables, days: DayRange = DAYS, settings: Settings | None = None
-) -> dict[str, pl.DataFrame]:
+def judged(tables: Tables, days: DayRange = DAYS, settings: Settings | None = None) -> dict[str, pl.DataFrame]:
     """The outcomes of every check of the five tables."""
     inputs = {name: rows.lazy() for name, rows in tables.items()}
-    return {
-        name: evaluate(INGESTED[name], rows, inputs, days, settings or DEFAULTS)
-        for name, rows in tables.items()
-    }
+    return {name: evaluate(INGESTED[name], rows, inputs, days, settings or DEFAULTS) for name, rows in tables.items()}
 
 
 def rules_of(tables: Tables) -> dict[str, int]:

@@ -142,11 +142,7 @@ text = st.text(
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.integers(2, 5).flatmap(
-        lambda width: st.lists(st.lists(text, min_size=width, max_size=width), min_size=1)
-    )
-)
+@given(st.integers(2, 5).flatmap(lambda width: st.lists(st.lists(text, min_size=width, max_size=width), min_size=1)))
 def test_well_formed_csv_is_read_as_python_s_own_reader_reads_it(table: list[list[str]]) -> None:
     assume(not any(is_ambiguous(row) for row in table))
     names = [f"n{place}" for place in range(len(table[0]))]

@@ -101,9 +101,7 @@ def test_without_a_required_column_every_row_waits_under_missing_column(tmp_path
 
 
 def test_with_an_alias_the_file_without_its_required_column_is_accepted(tmp_path: Path) -> None:
-    files = {
-        NAME: as_csv([renamed(event(), timestamp="occurred"), renamed(purchase(), timestamp="occurred")])
-    }
+    files = {NAME: as_csv([renamed(event(), timestamp="occurred"), renamed(purchase(), timestamp="occurred")])}
     assert rules_of(land(tmp_path, files)) == {"missing_column:timestamp": 2}
     tables = land(tmp_path, files, settings=with_settings(ingest={"aliases": {"timestamp": ("occurred",)}}))
     assert rules_of(tables) == {}

@@ -51,9 +51,7 @@ def test_an_unterminated_quote_damages_its_own_line_only(tmp_path: Path) -> None
     damaged = 'c-9,"https://puffy.com/,,2025-03-01T12:00:00Z,page_viewed,,UA'
     tables = land(tmp_path, {NAME: as_text(GOOD, damaged, ALSO_GOOD, NEXT)})
     assert rules_of(tables) == {"unterminated_quote": 1}
-    assert tables["quarantined_events"].select("source_line", "raw", "header").rows() == [
-        (3, damaged, HEADER)
-    ]
+    assert tables["quarantined_events"].select("source_line", "raw", "header").rows() == [(3, damaged, HEADER)]
     assert lines_of(tables, "raw_events") == [2, 4, 5]
 
 
@@ -85,9 +83,7 @@ def test_a_quote_inside_an_unquoted_field_is_a_character_of_it(tmp_path: Path) -
         ('"only, one"', 1),
     ],
 )
-def test_too_few_and_too_many_columns_are_wrong_column_count(
-    tmp_path: Path, damaged: str, found: int
-) -> None:
+def test_too_few_and_too_many_columns_are_wrong_column_count(tmp_path: Path, damaged: str, found: int) -> None:
     tables = land(tmp_path, {NAME: as_text(GOOD, damaged, ALSO_GOOD)})
     assert rules_of(tables) == {"wrong_column_count": 1}
     assert tables["quarantined_events"].select("source_line", "raw").rows() == [(3, damaged)]
@@ -231,9 +227,7 @@ def test_a_huge_field_is_quarantined_as_field_too_large(tmp_path: Path) -> None:
         event(unknown="x" * 6_000),
     ]
     columns = [*event(), "unknown"]
-    tables = land(
-        tmp_path, {NAME: as_csv([{"unknown": "", **row} for row in rows], columns)}, settings=settings
-    )
+    tables = land(tmp_path, {NAME: as_csv([{"unknown": "", **row} for row in rows], columns)}, settings=settings)
     assert rules_of(tables) == {"field_too_large": 3}
     assert tables["quarantined_events"]["column"].to_list() == ["page_url", "user_agent", "extra"]
     assert lines_of(tables, "raw_events") == [2, 5]

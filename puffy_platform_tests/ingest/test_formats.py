@@ -57,12 +57,7 @@ def test_every_format_gives_the_same_events_with_their_lines(tmp_path: Path, kin
     assert drift_of(tables, name)["revenue_cents"] == 349_00
     expected = land(tmp_path, {NAME: FORMATS["csv"]})["raw_events"]
     content = [name for name in expected.columns if name not in ("source_file", "source_line")]
-    assert (
-        tables["raw_events"]
-        .select(content)
-        .sort("event_id")
-        .equals(expected.select(content).sort("event_id"))
-    )
+    assert tables["raw_events"].select(content).sort("event_id").equals(expected.select(content).sort("event_id"))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "csv"])
@@ -81,9 +76,7 @@ def test_typed_timestamps_of_parquet_are_the_instants_that_csv_writes_as_text(tm
     rows = [event(timestamp="2025-03-01T12:00:00.750Z"), event(timestamp="2025-03-01T12:00:01Z")]
     text = pl.DataFrame(rows)
     utc = text.with_columns(pl.col("timestamp").str.to_datetime(time_zone="UTC", time_unit="ns"))
-    berlin = utc.with_columns(
-        pl.col("timestamp").dt.convert_time_zone("Europe/Berlin").dt.cast_time_unit("ms")
-    )
+    berlin = utc.with_columns(pl.col("timestamp").dt.convert_time_zone("Europe/Berlin").dt.cast_time_unit("ms"))
     naive = utc.with_columns(pl.col("timestamp").dt.replace_time_zone(None))
     files = {
         NAME: as_csv(rows),
@@ -112,9 +105,7 @@ def test_nested_event_data_of_ndjson_and_parquet_is_read_like_its_text(tmp_path:
     assert set(tables["duplicate_events"]["source_file"]) == {f"{EXTRA}.ndjson", f"{EXTRA}.parquet"}
     bought = purchase_fields(tables["raw_events"].lazy()).collect()
     assert bought["revenue_cents"].drop_nulls().to_list() == [349_50]
-    assert tables["raw_events"].filter(pl.col("event_name") == "page_viewed")["event_data"].to_list() == [
-        None
-    ]
+    assert tables["raw_events"].filter(pl.col("event_name") == "page_viewed")["event_data"].to_list() == [None]
 
 
 def test_a_renamed_column_in_another_format_does_not_hide_a_duplicate(tmp_path: Path) -> None:
@@ -180,9 +171,7 @@ def test_ndjson_without_a_required_field_anywhere_waits_under_missing_column(tmp
     tables = land(tmp_path, {"events_20250301.ndjson": as_ndjson(rows)})
     assert rules_of(tables) == {"missing_column:timestamp": 2}
     assert tables["quarantined_events"]["raw"].to_list() == as_ndjson(rows).decode().splitlines()
-    assert rules_of(land(tmp_path, {"events_20250301.ndjson": b'{"a": 1}\n{}\n'})) == {
-        "missing_column:client_id": 2
-    }
+    assert rules_of(land(tmp_path, {"events_20250301.ndjson": b'{"a": 1}\n{}\n'})) == {"missing_column:client_id": 2}
     assert rules_of(land(tmp_path, {"events_20250301.ndjson": b"{}\n"})) == {"missing_value": 1}
 
 

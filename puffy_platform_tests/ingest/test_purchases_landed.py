@@ -35,9 +35,7 @@ def test_a_row_without_a_value_every_event_needs_is_a_missing_value(tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", [NOT_SAID, None, "", "  "])
-def test_a_purchase_without_transaction_id_is_quarantined_with_its_money(
-    tmp_path: Path, value: object
-) -> None:
+def test_a_purchase_without_transaction_id_is_quarantined_with_its_money(tmp_path: Path, value: object) -> None:
     tables = land(tmp_path, {NAME: as_csv([purchase(order(transaction_id=value))])})
     assert rules_of(tables) == {"purchase_without_transaction_id": 1}
     assert tables["quarantined_events"]["revenue_cents"].item() == 349_00
@@ -64,9 +62,7 @@ def test_a_revenue_that_is_no_amount_is_unreadable_revenue(tmp_path: Path, value
 @pytest.mark.parametrize(
     ("value", "cents"), [(0, 0), (0.0, 0), ("0.00", 0), (-20, -20_00), ("1049.60", 1_049_60), (1e3, 1_000_00)]
 )
-def test_zero_revenue_refunds_and_amounts_in_text_are_accepted(
-    tmp_path: Path, value: object, cents: int
-) -> None:
+def test_zero_revenue_refunds_and_amounts_in_text_are_accepted(tmp_path: Path, value: object, cents: int) -> None:
     tables = land(tmp_path, {NAME: as_csv([purchase(order(revenue=value))])})
     assert tables["raw_events"].height == 1
     assert drift_of(tables)["revenue_cents"] == cents

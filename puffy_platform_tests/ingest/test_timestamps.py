@@ -104,9 +104,7 @@ def test_a_naive_time_in_the_hour_that_autumn_repeats_is_the_first() -> None:
     st.sampled_from(["T", " "]),
     st.booleans(),
 )
-def test_any_offset_is_taken_off_exactly(
-    moment: dt.datetime, minutes: int, between: str, colon: bool
-) -> None:
+def test_any_offset_is_taken_off_exactly(moment: dt.datetime, minutes: int, between: str, colon: bool) -> None:
     zone = dt.timezone(dt.timedelta(minutes=minutes))
     text = moment.replace(tzinfo=zone).strftime(f"%Y-%m-%d{between}%H:%M:%S.%f%z")
     text = f"{text[:-2]}:{text[-2:]}" if colon else text

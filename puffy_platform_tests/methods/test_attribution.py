@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from puffy_platform.methods.attribution import MODELS, allocated_cents, days_between, model_weights
 
 
-def weights(
-    channels: list[str], ages_days: list[float], half_life_days: float = 7.0
-) -> dict[str, list[float]]:
+def weights(channels: list[str], ages_days: list[float], half_life_days: float = 7.0) -> dict[str, list[float]]:
     """The weights under each model of one conversion's touchpoints, oldest first."""
     count = len(channels)
     path = pl.DataFrame(
@@ -61,9 +59,7 @@ def test_time_decay_halves_a_touchpoint_one_half_life_older_than_another() -> No
 
 
 def test_time_decay_stays_a_share_when_every_touchpoint_is_thousands_of_half_lives_old() -> None:
-    assert weights(["Email", "Email"], [300, 299.9], half_life_days=0.05)["time_decay"] == pytest.approx(
-        [0.2, 0.8]
-    )
+    assert weights(["Email", "Email"], [300, 299.9], half_life_days=0.05)["time_decay"] == pytest.approx([0.2, 0.8])
 
 
 @given(
@@ -74,9 +70,7 @@ def test_time_decay_stays_a_share_when_every_touchpoint_is_thousands_of_half_liv
     ),
     half_life_days=st.floats(0.01, 365),
 )
-def test_weights_are_never_negative_and_sum_to_one(
-    touches: list[tuple[str, float]], half_life_days: float
-) -> None:
+def test_weights_are_never_negative_and_sum_to_one(touches: list[tuple[str, float]], half_life_days: float) -> None:
     ordered = sorted(touches, key=lambda touch: -touch[1])
     for found in weights([c for c, _ in ordered], [age for _, age in ordered], half_life_days).values():
         assert min(found) >= 0
@@ -119,9 +113,7 @@ def test_nothing_is_divided_into_nothing() -> None:
     cents=st.integers(-(10**9), 10**9),
     parts=st.lists(st.integers(1, 10**6), min_size=1, max_size=60),
 )
-def test_allocated_cents_sum_exactly_and_are_less_than_a_cent_off_their_quota(
-    cents: int, parts: list[int]
-) -> None:
+def test_allocated_cents_sum_exactly_and_are_less_than_a_cent_off_their_quota(cents: int, parts: list[int]) -> None:
     shares = [part / sum(parts) for part in parts]
     found = allocate(cents, shares)
     assert sum(found) == cents

@@ -13,9 +13,7 @@ from puffy_platform.settings import load_settings
 from puffy_platform_tests.acceptance.shared import EXAMPLES, FIRST_WEEK
 from puffy_platform_tests.rules.judging import DEFAULT_RULES, Visit, channels, rules
 
-needs_real_files = pytest.mark.skipif(
-    not FIRST_WEEK.exists(), reason="the real files are not on this machine"
-)
+needs_real_files = pytest.mark.skipif(not FIRST_WEEK.exists(), reason="the real files are not on this machine")
 OLDER = rules((EXAMPLES / "first_week" / "channels.toml").read_text("utf-8"))
 BETTER = rules((EXAMPLES / "better_rules" / "channels.toml").read_text("utf-8"))
 SHOP = "https://puffy.com/"

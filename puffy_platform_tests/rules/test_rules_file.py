@@ -84,9 +84,7 @@ def test_a_condition_holds_for_the_fitting_visit_and_not_for_the_other(
 
 
 def test_the_first_rule_that_matches_wins() -> None:
-    text = (
-        '[[rule]]\nchannel = "A"\nquery_has = "x"\n[[rule]]\nchannel = "B"\nquery_has = ["x", "y"]\n' + LAST
-    )
+    text = '[[rule]]\nchannel = "A"\nquery_has = "x"\n[[rule]]\nchannel = "B"\nquery_has = ["x", "y"]\n' + LAST
     assert channels([("/?x=1&y=1", None), ("/?y=1", None), ("/", None)], rules(text)) == ["A", "B", "Rest"]
 
 
@@ -163,9 +161,7 @@ def test_a_list_can_be_named_and_used_many_times() -> None:
         ('[[rule]]\nchannel = "X"\nchannel = "Y"\n', ["not valid TOML", "line 3"]),
     ],
 )
-def test_a_mistake_is_named_with_its_file_line_and_rule_and_what_is_allowed(
-    text: str, words: list[str]
-) -> None:
+def test_a_mistake_is_named_with_its_file_line_and_rule_and_what_is_allowed(text: str, words: list[str]) -> None:
     with pytest.raises(RulesError) as caught:
         rules(text + LAST)
     for word in words:
@@ -192,9 +188,7 @@ def test_the_last_rule_must_match_everything() -> None:
 
 
 def test_only_the_last_rule_may_match_everything() -> None:
-    with pytest.raises(
-        RulesError, match=r"line 1, rule 1 \(A\): a rule without conditions matches everything"
-    ):
+    with pytest.raises(RulesError, match=r"line 1, rule 1 \(A\): a rule without conditions matches everything"):
         rules('[[rule]]\nchannel = "A"\n' + LAST)
 
 
@@ -220,9 +214,7 @@ def test_a_users_file_takes_the_place_of_the_built_in_rules(tmp_path: Path) -> N
 
 def test_a_file_that_is_no_text_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
-    unreadable = load_settings(
-        "home", environment={"PUFFY_CHANNELS__RULES_FILE": f'"{tmp_path / "mine.toml"}"'}
-    )
+    unreadable = load_settings("home", environment={"PUFFY_CHANNELS__RULES_FILE": f'"{tmp_path / "mine.toml"}"'})
     with pytest.raises(SettingsError, match=r"mine\.toml: cannot be read"):
         load_rules(unreadable)
 

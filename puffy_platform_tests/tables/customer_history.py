@@ -114,9 +114,7 @@ def random_client_days(draw: st.DrawFn, last_day: int) -> pl.DataFrame:
             "is_bot": st.sampled_from((False, False, False, True)),
         }
     )
-    drawn = draw(
-        st.lists(row, min_size=8, max_size=40, unique_by=lambda visit: (visit["day"], visit["client_id"]))
-    )
+    drawn = draw(st.lists(row, min_size=8, max_size=40, unique_by=lambda visit: (visit["day"], visit["client_id"])))
     return client_days(*drawn)
 
 

@@ -204,9 +204,7 @@ def test_on_random_histories_weights_sum_to_one_and_money_to_the_cent(history: p
 
 def test_lost_credit_and_wrong_weights_do_not_pass_the_checks_and_none_attributed_is_a_warning() -> None:
     inputs = {
-        "conversions": pl.DataFrame(
-            [conversion(f"c{n}", "ann", at(5), 100) for n in range(5)], schema=CONVERSIONS
-        ),
+        "conversions": pl.DataFrame([conversion(f"c{n}", "ann", at(5), 100) for n in range(5)], schema=CONVERSIONS),
         "sessions": pl.DataFrame([session("s1", "ann", at(5), "Email")], schema=SESSIONS),
     }
     on_day_5 = days(5, 5)

@@ -68,9 +68,7 @@ def test_each_channel_has_its_sessions_clients_and_credit_for_every_model_and_wi
 def test_crawlers_count_when_bots_are_included() -> None:
     with_bots = settings_with(attribution={"windows_days": (1, 3)}, bots={"include": True})
     found = compute(TABLE, two_orders(), ON_DAY_3, with_bots).filter(channel="Direct")
-    assert found.select("sessions", "clients", "conversions", "conversion_rate").unique().rows() == [
-        (1, 1, 0, 0)
-    ]
+    assert found.select("sessions", "clients", "conversions", "conversion_rate").unique().rows() == [(1, 1, 0, 0)]
 
 
 @settings(max_examples=20, deadline=None)
@@ -82,9 +80,7 @@ def test_every_model_and_window_adds_up_to_the_orders_of_the_day(history: pl.Dat
     inputs = {"sessions": visits, "attribution": compute(attribution.TABLE, sources, HISTORY, DEFAULTS)}
     found = assert_chunking_does_not_matter(TABLE, inputs, HISTORY, DEFAULTS, chunks=(1, 3))
 
-    counted = (
-        orders.filter("is_counted").group_by("day").agg(cents=pl.col("revenue_cents").sum(), orders=pl.len())
-    )
+    counted = orders.filter("is_counted").group_by("day").agg(cents=pl.col("revenue_cents").sum(), orders=pl.len())
     credited = found.group_by("day", "model", "window_days").agg(pl.col("conversions", "revenue_cents").sum())
     joined = credited.join(counted, on="day", how="left").with_columns(pl.col("cents", "orders").fill_null(0))
     assert joined.filter(pl.col("revenue_cents") != pl.col("cents")).is_empty()

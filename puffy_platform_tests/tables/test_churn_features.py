@@ -184,9 +184,7 @@ def as_known_at_the_end_of(as_of: dt.date, history: Frames, chosen: Settings) ->
     orders = [row for row in known["conversions"] if row["is_counted"] and row["customer_id"]]
     found = {}
     for name in {row["customer_id"] for row in orders}:
-        clients = {
-            r["client_id"] for r in known["identities"] if r["is_primary"] and r["customer_id"] == name
-        }
+        clients = {r["client_id"] for r in known["identities"] if r["is_primary"] and r["customer_id"] == name}
         seen = [
             (row, (as_of - row["day"]).days)
             for row in known["client_days"]
@@ -266,9 +264,7 @@ def test_every_day_holds_exactly_what_was_known_at_its_end(
 
 
 @settings(deadline=None, max_examples=15)
-@given(
-    links=random_links(LAST_DAY), visited=random_client_days(LAST_DAY), bought=random_conversions(LAST_DAY)
-)
+@given(links=random_links(LAST_DAY), visited=random_client_days(LAST_DAY), bought=random_conversions(LAST_DAY))
 def test_data_of_later_days_changes_nothing(links: pl.DataFrame, visited: pl.DataFrame, bought: pl.DataFrame):
     history = random_history(links, visited, bought)
     known = {name: frame.filter(pl.col("day") <= day(60)) for name, frame in history.items()}
@@ -276,9 +272,7 @@ def test_data_of_later_days_changes_nothing(links: pl.DataFrame, visited: pl.Dat
     def as_of_day_60(inputs: Frames) -> pl.DataFrame:
         lazy = {name: frame.lazy() for name, frame in inputs.items()}
         assert TABLE.transform is not None
-        return (
-            TABLE.transform(lazy, days(60, 60), SETTINGS).select(list(TABLE.schema)).collect().sort(TABLE.key)
-        )
+        return TABLE.transform(lazy, days(60, 60), SETTINGS).select(list(TABLE.schema)).collect().sort(TABLE.key)
 
     assert_frame_equal(as_of_day_60(history), as_of_day_60(known), check_exact=True)
 

@@ -50,9 +50,7 @@ EVENT_NAMES = (
 )
 
 
-def event(
-    number: int, clock: str, client: str | None, name: str = "page_viewed", **values: Any
-) -> dict[str, Any]:
+def event(number: int, clock: str, client: str | None, name: str = "page_viewed", **values: Any) -> dict[str, Any]:
     usual = {
         "day": day(number),
         "client_id": client,

@@ -58,9 +58,7 @@ GOLDEN: Frames = {
 
 def cells(rows: pl.DataFrame, as_of: int, member: str, unit: str) -> dict[dt.date, dict[str, Any]]:
     """The cells of one day, member and unit, by cohort, without their keys."""
-    chosen = rows.filter(
-        (pl.col("day") == day(as_of)) & (pl.col("member") == member) & (pl.col("unit") == unit)
-    )
+    chosen = rows.filter((pl.col("day") == day(as_of)) & (pl.col("member") == member) & (pl.col("unit") == unit))
     return {row.pop("cohort"): row for row in chosen.drop("day", "member", "unit").to_dicts()}
 
 
@@ -234,9 +232,7 @@ def as_known_at_the_end_of(as_of: dt.date, history: Frames, chosen: Settings) ->
             for cohort in {_period(date, unit) for date in first.values()}:
                 members = {who for who, date in first.items() if _period(date, unit) == cohort}
                 came = {who for who, date in days_active if who in members and _period(date, unit) == now}
-                money = [
-                    (date, cents) for kind, who, date, cents in spent if kind == member and who in members
-                ]
+                money = [(date, cents) for kind, who, date, cents in spent if kind == member and who in members]
                 in_period = sum(cents for date, cents in money if _period(date, unit) == now)
                 measured = (len(came), in_period, sum(cents for _, cents in money))
                 found.add((member, unit, cohort, len(members), *(measured if is_complete else (None,) * 3)))

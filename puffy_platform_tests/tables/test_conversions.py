@@ -122,11 +122,7 @@ def plain_reading(purchases: pl.DataFrame) -> dict[str, tuple[str, str | None]]:
     earlier: dict[str, list[dict[str, Any]]] = {}
     for row in purchases.sort("purchased_at", "event_id").iter_rows(named=True):
         others = earlier.setdefault(row["transaction_id"], [])
-        twins = [
-            o["event_id"]
-            for o in others
-            if is_same_buyer(row, o) and row["revenue_cents"] == o["revenue_cents"]
-        ]
+        twins = [o["event_id"] for o in others if is_same_buyer(row, o) and row["revenue_cents"] == o["revenue_cents"]]
         kind = "unique" if not others else "repeat" if twins else "collision"
         found[row["event_id"]] = (kind, twins[0] if twins else None)
         others.append(row)

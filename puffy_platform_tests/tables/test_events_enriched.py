@@ -131,9 +131,9 @@ def test_a_bare_page_view_is_direct_and_has_no_purchase() -> None:
         "unknown",
         False,
     )
-    assert [
-        found[name] for name in ("client_id", "transaction_id", "revenue_cents", "items", "email_hash")
-    ] == [None] * 5
+    assert [found[name] for name in ("client_id", "transaction_id", "revenue_cents", "items", "email_hash")] == [
+        None
+    ] * 5
 
 
 def test_no_referrer_is_not_the_same_as_a_referrer_that_was_not_recorded() -> None:
@@ -208,10 +208,7 @@ def test_every_raw_row_is_one_row_with_one_channel_whatever_its_texts_hold(
 ) -> None:
     made = []
     for number, row in enumerate(rows):
-        values = {
-            name: row[name]
-            for name in ("page_url", "referrer", "referrer_recorded", "user_agent", "event_name")
-        }
+        values = {name: row[name] for name in ("page_url", "referrer", "referrer_recorded", "user_agent", "event_name")}
         data = json.dumps({"transaction_id": str(number), "revenue": row["revenue"] / 100})
         made.append(raw(number, row["event_day"], row["event_day"] + row["delay"], event_data=data, **values))
     inputs = frames(*made)
@@ -221,6 +218,6 @@ def test_every_raw_row_is_one_row_with_one_channel_whatever_its_texts_hold(
         row["revenue"] for row in rows if row["event_name"] == "checkout_completed"
     )
     judged = outcomes(TABLE, found, inputs, DAYS, SETTINGS)
-    assert {
-        judged[day, check] for day in set(found["day"]) for check in ("contract", "key", "nothing_is_lost")
-    } <= {"pass"}
+    assert {judged[day, check] for day in set(found["day"]) for check in ("contract", "key", "nothing_is_lost")} <= {
+        "pass"
+    }

@@ -114,9 +114,7 @@ def test_a_link_repeated_on_a_later_day_is_reported():
 @settings(deadline=None, max_examples=25)
 @given(history=random_links(LAST_DAY), order=st.randoms(use_true_random=False))
 def test_neither_chunks_nor_the_order_of_arrival_change_a_link(history: pl.DataFrame, order):
-    whole = assert_chunking_does_not_matter(
-        TABLE, {"identity_links": history}, days(0, LAST_DAY), SETTINGS, (1, 4)
-    )
+    whole = assert_chunking_does_not_matter(TABLE, {"identity_links": history}, days(0, LAST_DAY), SETTINGS, (1, 4))
     rows = history.rows()
     order.shuffle(rows)
     shuffled = pl.DataFrame(rows, schema=history.schema, orient="row")

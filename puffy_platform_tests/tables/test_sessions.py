@@ -247,9 +247,7 @@ def test_lost_invented_and_overlapping_sessions_do_not_pass_the_checks() -> None
     assert broken(good.filter(pl.col("client_id") != "ben"), history) == {"events_in_one_session"}
     one_more = pl.when(at_noon).then(2).otherwise("events").alias("events")
     assert broken(good.with_columns(one_more), history) == {"events_in_one_session"}
-    longer = (
-        pl.when(at_noon).then(pl.lit(at(2))).otherwise("ended_at").dt.cast_time_unit("us").alias("ended_at")
-    )
+    longer = pl.when(at_noon).then(pl.lit(at(2))).otherwise("ended_at").dt.cast_time_unit("us").alias("ended_at")
     assert broken(good.with_columns(longer), history) == {"times_agree"}
     assert broken(good.with_columns(page_views=pl.lit(9, pl.Int64)), history) == {"counts_agree"}
     assert broken(good.with_columns(revenue_cents=pl.lit(1, pl.Int64)), history) == {"counts_agree"}

@@ -106,9 +106,7 @@ def test_every_order_has_a_journey_that_agrees_with_attribution(history: pl.Data
 
 def test_a_lost_journey_and_touches_after_the_conversion_do_not_pass_the_checks() -> None:
     inputs = {
-        "conversions": pl.DataFrame(
-            [conversion(c, "ann", at(5), 100) for c in ("c1", "c2")], schema=CONVERSIONS
-        ),
+        "conversions": pl.DataFrame([conversion(c, "ann", at(5), 100) for c in ("c1", "c2")], schema=CONVERSIONS),
         "sessions": pl.DataFrame([session("s1", "ann", at(5), "Email")], schema=SESSIONS),
     }
 

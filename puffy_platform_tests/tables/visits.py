@@ -160,9 +160,7 @@ def histories(draw: st.DrawFn, clients: Sequence[str | None] = ("a", "b", None))
 
 def single_events(client: str | None, when: dt.datetime) -> st.SearchStrategy[dict[str, Any]]:
     """A page view, or a purchase of few order ids, buyers and amounts: repeats and collisions happen."""
-    visit = st.fixed_dictionaries(
-        {"channel": st.sampled_from(CHANNELS), "is_bot": st.sampled_from((False, True))}
-    )
+    visit = st.fixed_dictionaries({"channel": st.sampled_from(CHANNELS), "is_bot": st.sampled_from((False, True))})
     sale = st.fixed_dictionaries(
         {
             "transaction_id": st.sampled_from(("o1", "o2", "o3", "o4", "o5", "o6")),

@@ -31,7 +31,10 @@ def test_replacing_a_day_leaves_the_other_days_alone(warehouse: Warehouse) -> No
     warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b"), (3, 3, None)), {})
     warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 20, "B")), {"puffy.run": "r2"})
     assert warehouse.read(TOY).sort("number").collect()["number"].to_list() == [1, 3, 20]
-    assert warehouse.read(TOY, DayRange(day(2), day(3))).sort("number").collect()["number"].to_list() == [3, 20]
+    assert warehouse.read(TOY, DayRange(day(2), day(3))).sort("number").collect()["number"].to_list() == [
+        3,
+        20,
+    ]
 
 
 def test_an_empty_day_is_legal_and_removes_the_old_rows(warehouse: Warehouse) -> None:

@@ -13,9 +13,7 @@ __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
 
 def measure_monetary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """Do the customers' totals add up to the counted revenue to date?"""
-    return _against_orders_to_date(
-        frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents"
-    )
+    return _against_orders_to_date(frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents")
 
 
 def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

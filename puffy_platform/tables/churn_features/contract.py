@@ -24,15 +24,11 @@ class ChurnFeaturesContract(pa.DataFrameModel):
     """
 
     day: pl.Date = pa.Field(description="As-of day: only what was known at the end of this UTC date")
-    customer_id: str = pa.Field(
-        description="The person, by hashed email", metadata={"tags": ("pii", "identity")}
-    )
+    customer_id: str = pa.Field(description="The person, by hashed email", metadata={"tags": ("pii", "identity")})
     recency_days: pl.Int64 = pa.Field(ge=0, description="Days since the last order; 0 when it is of this day")
     frequency: pl.Int64 = pa.Field(ge=1, description="Counted orders to date, the first included")
     monetary_cents: pl.Int64 = pa.Field(description="Revenue of the counted orders to date, minor units")
-    average_order_cents: pl.Int64 = pa.Field(
-        description="monetary_cents / frequency, rounded half up to a minor unit"
-    )
+    average_order_cents: pl.Int64 = pa.Field(description="monetary_cents / frequency, rounded half up to a minor unit")
     tenure_days: pl.Int64 = pa.Field(ge=0, description="Days since the first order")
     clients: pl.Int64 = pa.Field(
         ge=0, description="Browsers and devices linked to the customer (primary links); 0 when none is known"
@@ -58,9 +54,7 @@ class ChurnFeaturesContract(pa.DataFrameModel):
         ge=-30, le=30, description="Active days of the last 30 days less those of the 30 days before"
     )
     page_views_30d: pl.Int64 = pa.Field(ge=0, description="page_viewed events in the last 30 days")
-    add_to_carts_30d: pl.Int64 = pa.Field(
-        ge=0, description="product_added_to_cart events in the last 30 days"
-    )
+    add_to_carts_30d: pl.Int64 = pa.Field(ge=0, description="product_added_to_cart events in the last 30 days")
     top_channel_90d: str = pa.Field(
         nullable=True,
         description="Channel of most sessions in 90 days, each counted under its client-day's channel (ties: "
@@ -73,9 +67,7 @@ class ChurnFeaturesContract(pa.DataFrameModel):
         nullable=True,
         description="Share of the sessions in 90 days of channels named Paid ..., 0 to 1; null if none",
     )
-    direct_share_90d: pl.Float64 = pa.Field(
-        ge=0, le=1, nullable=True, description="The same of the channel Direct"
-    )
+    direct_share_90d: pl.Float64 = pa.Field(ge=0, le=1, nullable=True, description="The same of the channel Direct")
 
     class Config:
         strict = True

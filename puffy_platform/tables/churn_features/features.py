@@ -52,8 +52,7 @@ def describe_customers(inputs: Inputs, days: DayRange, settings: Settings) -> pl
             recency_days=_days_since("last_order_day"),
             tenure_days=_days_since("first_order_day"),
             # Half up, in whole numbers: money never passes through a float.
-            average_order_cents=(2 * pl.col("monetary_cents") + pl.col("frequency"))
-            // (2 * pl.col("frequency")),
+            average_order_cents=(2 * pl.col("monetary_cents") + pl.col("frequency")) // (2 * pl.col("frequency")),
             last_seen_days=pl.when(_days_since("last_active_day") < LONGEST_WINDOW_DAYS).then(
                 _days_since("last_active_day")
             ),
@@ -81,9 +80,7 @@ def _visits(inputs: Inputs, links: pl.LazyFrame, settings: Settings) -> pl.LazyF
 
 
 def _order_changes(orders: pl.LazyFrame) -> pl.LazyFrame:
-    return orders.select(
-        "customer_id", "day", frequency=ONE, monetary_cents="revenue_cents", last_order_day="day"
-    )
+    return orders.select("customer_id", "day", frequency=ONE, monetary_cents="revenue_cents", last_order_day="day")
 
 
 def _link_changes(links: pl.LazyFrame) -> pl.LazyFrame:
@@ -97,9 +94,9 @@ def _visit_changes(visits: pl.LazyFrame) -> list[pl.LazyFrame]:
         .agg(pl.col("sessions", "page_views", "add_to_carts").sum())
         # A day on which two devices were active is one active day, known when the first of them is.
         .with_columns(
-            active_days=(
-                pl.col("known_day") == pl.col("known_day").min().over("customer_id", "active_day")
-            ).cast(pl.Int64)
+            active_days=(pl.col("known_day") == pl.col("known_day").min().over("customer_id", "active_day")).cast(
+                pl.Int64
+            )
         )
     )
     latest = by_day.select("customer_id", day="known_day", last_active_day="active_day")
@@ -110,18 +107,12 @@ def _visit_changes(visits: pl.LazyFrame) -> list[pl.LazyFrame]:
     return [latest, *in_windows]
 
 
-def _in_window(
-    visits: pl.LazyFrame, window_days: int, key: tuple[str, ...], names: dict[str, str]
-) -> pl.LazyFrame:
+def _in_window(visits: pl.LazyFrame, window_days: int, key: tuple[str, ...], names: dict[str, str]) -> pl.LazyFrame:
     """Changes of totals over a window: plus on the day a visit is known, minus when it is too old."""
     leaving_day = pl.col("active_day") + dt.timedelta(days=window_days)
     in_time = visits.filter(pl.col("known_day") < leaving_day)
-    entering = in_time.select(
-        *key, day="known_day", **{name: pl.col(column) for column, name in names.items()}
-    )
-    leaving = in_time.select(
-        *key, day=leaving_day, **{name: -pl.col(column) for column, name in names.items()}
-    )
+    entering = in_time.select(*key, day="known_day", **{name: pl.col(column) for column, name in names.items()})
+    leaving = in_time.select(*key, day=leaving_day, **{name: -pl.col(column) for column, name in names.items()})
     return pl.concat([entering, leaving])
 
 
@@ -171,8 +162,7 @@ def _channel_mix(visits: pl.LazyFrame, days: DayRange) -> pl.LazyFrame:
             channels_90d=pl.len().cast(pl.Int64),
             paid_share_90d=pl.col("sessions").filter(pl.col("channel").str.starts_with(PAID_PREFIX)).sum()
             / pl.col("sessions").sum(),
-            direct_share_90d=pl.col("sessions").filter(pl.col("channel") == DIRECT).sum()
-            / pl.col("sessions").sum(),
+            direct_share_90d=pl.col("sessions").filter(pl.col("channel") == DIRECT).sum() / pl.col("sessions").sum(),
         )
     )
 

@@ -43,11 +43,7 @@ def _visits(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
 
 def _client_earnings(visits: pl.LazyFrame, inputs: Inputs) -> pl.LazyFrame:
     """member_id, active_day, revenue_cents: what clients bought on days on which they count as visitors."""
-    bought = (
-        inputs["conversions"]
-        .filter("is_counted")
-        .select("revenue_cents", member_id="client_id", active_day="day")
-    )
+    bought = inputs["conversions"].filter("is_counted").select("revenue_cents", member_id="client_id", active_day="day")
     return bought.join(visits, on=["member_id", "active_day"])
 
 
@@ -57,9 +53,7 @@ def counted_orders(inputs: Inputs) -> pl.LazyFrame:
     return known.select("revenue_cents", member_id="customer_id", active_day="day")
 
 
-def _triangles(
-    member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange
-) -> Iterator[pl.LazyFrame]:
+def _triangles(member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
     """The cells of one kind of member, a frame for each unit."""
     newcomers = _first_days(activity).group_by("first_day").agg(members=pl.len().cast(pl.Int64))
     # No period that ends inside the range began more than a month before it. Most clients come once, so
@@ -72,9 +66,7 @@ def _triangles(
         .agg(pl.col("revenue_cents").sum())
     )
     for unit in PERIODS:
-        yield (
-            _cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS)
-        )
+        yield (_cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS))
 
 
 def _first_days(activity: pl.LazyFrame, of: pl.LazyFrame | None = None) -> pl.LazyFrame:
@@ -124,9 +116,7 @@ def _cells(
             unit=pl.lit(unit),
             offset=_periods_between(unit, "cohort", "period"),
             active=pl.col("active").fill_null(0),
-            revenue_cents=pl.when(pl.col("earned_period") == pl.col("period"))
-            .then("revenue_cents")
-            .otherwise(0),
+            revenue_cents=pl.when(pl.col("earned_period") == pl.col("period")).then("revenue_cents").otherwise(0),
             cumulative_revenue_cents=pl.col("cumulative_revenue_cents").fill_null(0),
         )
         .with_columns(

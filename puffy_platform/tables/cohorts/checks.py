@@ -68,9 +68,7 @@ def measure_customer_revenue(frame: pl.DataFrame, inputs: Inputs, settings: Sett
         frame.lazy()
         .group_by("day")
         .agg(
-            observed=pl.col("revenue_cents")
-            .filter((pl.col("member") == "customer") & (pl.col("unit") == "day"))
-            .sum()
+            observed=pl.col("revenue_cents").filter((pl.col("member") == "customer") & (pl.col("unit") == "day")).sum()
         )
     )
     return (

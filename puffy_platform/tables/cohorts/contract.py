@@ -39,16 +39,10 @@ class CohortsContract(pa.DataFrameModel):
     """
 
     day: pl.Date = pa.Field(description="As-of day: only what was known at the end of this UTC date")
-    member: str = pa.Field(
-        isin=["client", "customer"], description="client: a browser; customer: a known person"
-    )
-    unit: str = pa.Field(
-        isin=list(PERIODS), description="Length of the periods: day, week (from Monday), month"
-    )
+    member: str = pa.Field(isin=["client", "customer"], description="client: a browser; customer: a known person")
+    unit: str = pa.Field(isin=list(PERIODS), description="Length of the periods: day, week (from Monday), month")
     cohort: pl.Date = pa.Field(description="First date of the period in which the members came first")
-    offset: pl.Int64 = pa.Field(
-        ge=0, description="Periods from the cohort's to the one that contains the day"
-    )
+    offset: pl.Int64 = pa.Field(ge=0, description="Periods from the cohort's to the one that contains the day")
     cohort_size: pl.Int64 = pa.Field(
         ge=1, description="Members known at the end of the day; still growing at offset 0 until is_complete"
     )
