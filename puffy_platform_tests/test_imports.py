@@ -24,7 +24,6 @@ FLOORS = {
     "alerts": 5,
     "orchestration": 5,
     "present": 6,
-    "cli_demo": 7,
     "definitions": 7,
     "cli": 8,
 }

@@ -1,0 +1,3 @@
+from puffy_platform.cli import main
+
+main()

@@ -1,0 +1,81 @@
+"""Commands that look: status, sql, settings show."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Annotated
+
+import typer
+
+from puffy_platform.cli.common import (
+    AsJson,
+    LandingFolder,
+    SettingsFile,
+    app,
+    console,
+    open_platform,
+    stop,
+)
+
+settings_app = typer.Typer(help="What the platform runs with, and where each value comes from.", no_args_is_help=True)
+app.add_typer(settings_app, name="settings")
+
+
+@app.command()
+def status(
+    date: Annotated[
+        dt.datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Default: the newest landing day."),
+    ] = None,
+    settings_file: SettingsFile = None,
+    landing: LandingFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """GREEN, YELLOW or RED per table and why. Exit code 1 when anything is RED."""
+    from dataclasses import asdict
+
+    from puffy_platform.pipeline.status import RED, status_of
+    from puffy_platform.present import print_status
+
+    platform = open_platform(settings_file, landing)
+    found = status_of(platform, date.date() if date else None)
+    if found is None:
+        stop(f"nothing has landed yet in {platform.landing_folder or platform.settings.landing}; try `puffy demo`")
+    if as_json:
+        print(json.dumps(asdict(found), default=str))
+    else:
+        print_status(console, found)
+    raise typer.Exit(1 if found.colour == RED else 0)
+
+
+@app.command()
+def sql(query: str, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Query the tables as they are now, for example: `puffy sql "select channel, sum(sessions) from ..."`."""
+    from puffy_platform.pipeline.report import CHECK_RESULTS
+    from puffy_platform.present import print_frame
+    from puffy_platform.warehouse.sql import SqlError
+    from puffy_platform.warehouse.sql import query as run_query
+
+    platform = open_platform(settings_file)
+    try:
+        rows = run_query(platform.warehouse, platform.tables.values(), query, logs=(CHECK_RESULTS,))
+    except SqlError as error:
+        stop(str(error))
+    if as_json:
+        print(json.dumps(rows.to_dicts(), default=str))
+    else:
+        print_frame(console, rows)
+
+
+@settings_app.command("show")
+def settings_show(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Every setting in force."""
+    from puffy_platform.present import print_settings
+    from puffy_platform.settings import load_settings
+
+    settings = load_settings(file=settings_file)
+    if as_json:
+        print(settings.model_dump_json(indent=2))
+    else:
+        print_settings(console, settings)

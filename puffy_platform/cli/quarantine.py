@@ -1,0 +1,93 @@
+"""puffy quarantine: the rows that could not be accepted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Annotated
+
+import typer
+
+from puffy_platform.cli.common import (
+    AsJson,
+    LandingFolder,
+    SettingsFile,
+    app,
+    console,
+    open_platform,
+    stop,
+)
+
+quarantine_app = typer.Typer(help="Rows that could not be accepted: see them, and replay them.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+
+
+@quarantine_app.command("list")
+def quarantine_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """How many rows wait, by landing day, file and rule."""
+    from puffy_platform.present import print_frame
+
+    platform = open_platform(settings_file)
+    rows = (
+        platform.warehouse.read(platform.tables["quarantined_events"], columns=("day", "source_file", "rule"))
+        .group_by("day", "source_file", "rule")
+        .len("rows")
+        .sort("day", "source_file", "rule")
+        .collect()
+    )
+    if as_json:
+        print(json.dumps(rows.to_dicts(), default=str))
+    elif rows.is_empty():
+        console.print("Nothing is quarantined.")
+    else:
+        print_frame(console, rows)
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    rule: Annotated[str | None, typer.Option(help="Only rows of this rule.")] = None,
+    date: Annotated[dt.datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Landing day.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    raw: Annotated[bool, typer.Option("--raw", help="Also the raw text, which may hold personal data.")] = False,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The rows themselves: file, line, what is wrong and what to do."""
+    import polars as pl
+
+    from puffy_platform.present import print_frame
+
+    platform = open_platform(settings_file)
+    rows = platform.warehouse.read(platform.tables["quarantined_events"]).sort("day", "source_file", "source_line")
+    if rule:
+        rows = rows.filter(pl.col("rule") == rule)
+    if date:
+        rows = rows.filter(pl.col("day") == date.date())
+    columns = ["day", "source_file", "source_line", "rule", "message", *(["raw"] if raw else [])]
+    found = rows.select(columns).head(limit).collect()
+    if as_json:
+        print(json.dumps(found.to_dicts(), default=str))
+    elif found.is_empty():
+        console.print("No such rows are quarantined.")
+    else:
+        print_frame(console, found)
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    landing: LandingFolder = None, settings_file: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """Run every quarantined row through today's contract and settings again. Twice changes nothing."""
+    from puffy_platform.orchestration.replay import replay
+    from puffy_platform.orchestration.run import RunFailed
+    from puffy_platform.present import print_replay
+
+    platform = open_platform(settings_file, landing)
+    try:
+        result = replay(platform)
+    except RunFailed as error:
+        stop(str(error))
+    if as_json:
+        print(json.dumps(result.to_json()))
+    else:
+        print_replay(console, result)
