@@ -1,8 +1,12 @@
 """The `puffy` command: thin and human, over the same functions the assets call. One module a group of commands."""
 
-from puffy_platform.cli import runs  # isort: split  (the help lists commands in this order)
-from puffy_platform.cli import look  # isort: split
-from puffy_platform.cli import quarantine  # isort: split
+# The help lists commands in the order of these imports.
+# isort: off
+from puffy_platform.cli import runs
+from puffy_platform.cli import look
+from puffy_platform.cli import quarantine
+
+# isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
