@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich import box
-from rich.columns import Columns
-from rich.console import Console, Group
-from rich.panel import Panel
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from puffy_platform.demo import Truth
     from puffy_platform.orchestration.replay import Replay
     from puffy_platform.pipeline import Plan, Platform
     from puffy_platform.pipeline.status import Status
-    from puffy_platform.pipeline.summary import Summary
     from puffy_platform.pipeline.verify import Difference
     from puffy_platform.settings import Settings
     from puffy_platform.table import DayRange
 
 COLOURS = {"GREEN": "green", "YELLOW": "yellow", "RED": "bold red"}
-CHANNELS_SHOWN = 10
 
 
 def money(cents: int) -> str:
@@ -62,104 +57,21 @@ def run_with_progress(console: Console, platform: Platform, days: DayRange, *, f
     return time.monotonic() - began
 
 
-def print_summary(console: Console, summary: Summary, seconds: float) -> None:
-    """The short report after `run` and `demo`."""
-    verdict = (
-        Text("every row accounted for, revenue reconciled to the cent", style="green")
-        if summary.reconciles
-        else Text("DOES NOT RECONCILE: see below", style="bold red")
+def titled_grid(title: str, *columns: str) -> Grid:
+    """A table under a title; the first column to the left, the others to the right; no head when no column has one."""
+    headed = any(columns)
+    grid = Grid(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD if headed else None,
+        show_header=headed,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1) if headed else (0, 2, 0, 0),
     )
-    body: list[Any] = [
-        Columns([_rows(summary), _orders(summary)], padding=(0, 3)),
-        Text(),
-        _channels(summary),
-    ]
-    if not summary.reconciles:
-        body += [Text(), _money_trail(summary)]
-    if summary.drift:
-        body += [Text(), _drift(summary)]
-    title = f"{summary.days.first} to {summary.days.last}   {summary.files} files in {seconds:.1f} s"
-    console.print(Panel(Group(verdict, Text(), *body), title=title, box=box.ROUNDED, expand=False, padding=(1, 2)))
-
-
-def _grid(title: str, *columns: str) -> Grid:
-    grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
     for number, name in enumerate(columns):
-        grid.add_column(name, justify="left" if number == 0 else "right")
-    return grid
-
-
-def _rows(summary: Summary) -> Grid:
-    grid = _grid("Rows", "", "rows", "share")
-
-    def add(name: str, count: int, style: str = "") -> None:
-        grid.add_row(name, f"{count:,}", f"{count / summary.rows:.2%}" if summary.rows else "-", style=style)
-
-    add("in the files", summary.rows, "bold")
-    add("accepted", summary.accepted)
-    add("duplicate", summary.duplicates)
-    add("quarantined", summary.quarantined)
-    for rule, count in summary.quarantined_by_rule.items():
-        add(f"  {rule}", count, "dim")
-    return grid
-
-
-def _orders(summary: Summary) -> Grid:
-    grid = _grid("Shop", "", "")
-    grid.add_row("orders", f"{summary.orders:,}", style="bold")
-    grid.add_row("revenue", money(summary.revenue_cents), style="bold")
-    if summary.orders:
-        grid.add_row("average order", money(round(summary.revenue_cents / summary.orders)))
-    grid.add_row("same order again (repeat)", f"{summary.repeats:,}", style="dim")
-    grid.add_row("order id re-used (collision)", f"{summary.collisions:,}", style="dim")
-    grid.add_row("sessions of people", f"{summary.sessions - summary.bot_sessions:,}")
-    grid.add_row("sessions of crawlers", f"{summary.bot_sessions:,}", style="dim")
-    checked = sum(step.reconciles for step in summary.money)
-    grid.add_row("money checks passed", f"{checked} of {len(summary.money)}")
-    return grid
-
-
-def _channels(summary: Summary) -> Grid:
-    first, second = (model.replace("_", " ") for model in summary.models)
-    grid = _grid(
-        f"Channels, {summary.window_days}-day look-back",
-        "",
-        f"{first}: orders",
-        "revenue",
-        f"{second}: orders",
-        "revenue",
-        "shift",
-    )
-    for channel, orders, cents, orders_second, cents_second in summary.channels[:CHANNELS_SHOWN]:
-        shift = cents_second - cents
-        style = "green" if shift > 0 else "red" if shift < 0 else "dim"
-        grid.add_row(
-            channel,
-            f"{orders:,.0f}",
-            money(cents),
-            f"{orders_second:,.0f}",
-            money(cents_second),
-            Text(f"{'+' if shift > 0 else ''}{money(shift)}", style=style),
-        )
-    return grid
-
-
-def _money_trail(summary: Summary) -> Grid:
-    grid = _grid("Money", "", "found", "expected")
-    for step in summary.money:
-        grid.add_row(
-            step.name,
-            money(step.cents),
-            money(step.expected_cents),
-            style="" if step.reconciles else "bold red",
-        )
-    return grid
-
-
-def _drift(summary: Summary) -> Grid:
-    grid = _grid("Drift in the files", "", "since", "files")
-    for what, first, count in summary.drift:
-        grid.add_row(what, first, str(count))
+        grid.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0)
     return grid
 
 
@@ -222,7 +134,7 @@ def print_differences(console: Console, days: DayRange, differences: list[Differ
 
 
 def print_replay(console: Console, replay: Replay) -> None:
-    grid = _grid("Quarantined rows", "", "before", "after")
+    grid = titled_grid("Quarantined rows", "", "before", "after")
     for rule in sorted(replay.before.keys() | replay.after.keys()):
         grid.add_row(rule, f"{replay.before.get(rule, 0):,}", f"{replay.after.get(rule, 0):,}")
     console.print(grid)
@@ -248,46 +160,3 @@ def print_settings(console: Console, settings: Settings) -> None:
 
 def _toml(key: str, value: object) -> str:
     return str(value) if key == "start_day" else json.dumps(value, ensure_ascii=False)
-
-
-def print_demo_truth(console: Console, summary: Summary, truth: Truth) -> bool:
-    """What the simulator planted beside what the platform found; True when all of it agrees."""
-    planted = {
-        "rows": (truth.rows, summary.rows),
-        "accepted": (truth.accepted, summary.accepted),
-        "duplicates": (truth.duplicates, summary.duplicates),
-        **{
-            f"quarantined as {rule}": (count, summary.quarantined_by_rule.get(rule, 0))
-            for rule, count in truth.quarantined.items()
-        },
-        "orders": (truth.shop.orders, summary.orders),
-        "revenue in cents": (truth.shop.revenue_cents, summary.revenue_cents),
-        "repeats": (truth.shop.repeats, summary.repeats),
-        "collisions": (truth.shop.collisions, summary.collisions),
-    }
-    wrong = {name: both for name, both in planted.items() if both[0] != both[1]}
-    if not wrong:
-        console.print(f"[green]All {len(planted)} planted figures were found exactly.[/]", highlight=False)
-        return True
-    grid = _grid("Planted and found differ", "", "planted", "found")
-    for name, (expected, found) in wrong.items():
-        grid.add_row(name, f"{expected:,}", f"{found:,}", style="bold red")
-    console.print(grid)
-    return False
-
-
-def print_next_commands(console: Console, days: DayRange) -> None:
-    """What to type after the demo."""
-    console.print()
-    for command, meaning in (
-        ("puffy ui", "the Dagster UI on this very data"),
-        ("puffy status", "which tables are GREEN, YELLOW or RED, and why"),
-        ("puffy quarantine list", "the rows that were not accepted"),
-        (
-            f"puffy sql \"select channel, sum(revenue_cents)/100 from attribution where model='linear' "
-            f"and window_days=7 and day>='{days.last.replace(day=1)}' group by 1 order by 2 desc\"",
-            "",
-        ),
-    ):
-        note = f"   [dim]# {meaning}[/]" if meaning else ""
-        console.print(f"  [bold cyan]{command}[/]{note}", highlight=False, soft_wrap=True)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from puffy_platform.pipeline import Platform
-from puffy_platform.present import print_demo_truth, print_next_commands, print_summary, run_with_progress
+from puffy_platform.present import run_with_progress
+from puffy_platform.present_summary import print_demo_truth, print_next_commands, print_summary
 from puffy_platform.settings import Settings, load_settings
 from puffy_platform.table import DayRange
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["DemoRefused", "run_demo"]
 
@@ -53,7 +52,14 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
     summary = summarise(platform, span)
     print_summary(console, summary, seconds)
     print_demo_truth(console, summary, truth)
-    print_next_commands(console, span)
+    print_next_commands(console, span, _program())
+
+
+def _program() -> str:
+    """How the user called puffy: the plain name when the shell would find this very program under it."""
+    called = Path(sys.argv[0])
+    found = shutil.which("puffy")
+    return "puffy" if found and Path(found).samefile(called) else _short(called)
 
 
 def _clear(settings: Settings) -> None:
@@ -89,7 +95,5 @@ def _prepare(home: Path, span: DayRange) -> None:
 
 
 def _short(path: Path) -> str:
-    from pathlib import Path
-
     here = Path().absolute()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -59,7 +59,8 @@ def run(
     """Land and compute every table for a range of days, and whatever else they change."""
     from puffy_platform.orchestration.run import RunFailed
     from puffy_platform.pipeline.summary import summarise
-    from puffy_platform.present import print_summary, run_with_progress
+    from puffy_platform.present import run_with_progress
+    from puffy_platform.present_summary import print_summary
     from puffy_platform.table import DayRange
 
     if first > last:
