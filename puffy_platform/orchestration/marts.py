@@ -77,6 +77,7 @@ def marts_asset(platform: Platform) -> dg.AssetsDefinition:
             for mart in MARTS
         },
         deps=[dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in _reads()],
+        internal_asset_deps={mart.name: {dg.AssetKey(name) for name in mart.reads} for mart in MARTS},
         required_resource_keys={"platform"},
     )
     def marts(context: dg.AssetExecutionContext) -> Iterator[dg.Output[object]]:
