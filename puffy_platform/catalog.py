@@ -30,7 +30,7 @@ def catalog(tables: Iterable[Table], settings: Settings) -> str:
 def _section(table: Table, settings: Settings) -> str:
     reads = [f"- {_read(read, settings)}" for read in table.reads] or ["- the landing files of the day"]
     columns = [
-        f"| `{c['name']}` | {_type(c['type'])}{' or null' if c['nullable'] else ''} | {_cell(c['description'])}"
+        f"| `{c['name']}` | {c['type']}{' or null' if c['nullable'] else ''} | {_cell(c['description'])}"
         f"{' *(' + ', '.join(c['tags']) + ')*' if c['tags'] else ''} |"
         for c in table.describe()
     ]
@@ -62,10 +62,6 @@ def _read(read: Reads, settings: Settings) -> str:
     if not before and not after:
         return f"`{read.table}`: the same day{touching}"
     return f"`{read.table}`: {before} day(s) before to {after} after{touching}"
-
-
-def _type(name: object) -> str:
-    return str(name).replace("Datetime(time_unit='us', time_zone='UTC')", "Datetime, UTC")
 
 
 def _first_sentence(text: str) -> str:

@@ -172,7 +172,7 @@ class Table:
         return [
             {
                 "name": name,
-                "type": str(column.dtype.type),
+                "type": str(column.dtype.type).replace("Datetime(time_unit='us', time_zone='UTC')", "Datetime, UTC"),
                 "description": column.description or "",
                 "nullable": column.nullable,
                 "tags": list((column.metadata or {}).get("tags", ())),
