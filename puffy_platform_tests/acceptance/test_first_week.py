@@ -91,11 +91,26 @@ def test_everything_reconciles_and_nothing_is_left_to_compute(followed: Platform
     assert not affected(followed, WEEK)
 
 
+def told(place: int) -> dict[str, tuple[int, float]]:
+    """What the README of the examples says: orders and revenue by channel, under its `place`-th rules (from 0)."""
+    found = {}
+    for line in (EXAMPLES / "README.md").read_text("utf-8").splitlines():
+        cells = [cell.strip().strip("*") for cell in line.split("|")[1:-1]]
+        if len(cells) == 10 and cells[4 + place].isdigit() and cells[0] != "all":
+            found[cells[0].split(" (")[0] or cells[0]] = (
+                int(cells[4 + place]),
+                float(cells[7 + place].replace(",", "")),
+            )
+    return found
+
+
 @pytest.mark.parametrize(
-    "settings_file", [None, EXAMPLES / "better_rules" / "puffy.toml"], ids=["defaults", "better rules"]
+    ("settings_file", "place"),
+    [(None, 1), (EXAMPLES / "better_rules" / "puffy.toml", 2)],
+    ids=["defaults", "better rules"],
 )
-def test_the_week_is_clean_and_the_renamed_column_is_reported_from_its_first_day_on(
-    tmp_path: Path, settings_file: Path | None
+def test_the_week_is_clean_the_rename_is_reported_from_its_first_day_on_and_the_readme_says_what_came_out(
+    tmp_path: Path, settings_file: Path | None, place: int
 ) -> None:
     platform = run_week(tmp_path, settings_file)
     assert summarise(platform, WEEK).reconciles
@@ -104,3 +119,10 @@ def test_the_week_is_clean_and_the_renamed_column_is_reported_from_its_first_day
     drift = outcomes.filter(check="columns_are_as_declared", status="warn")
     assert drift["day"].to_list() == [dt.date(2025, 2, 27), dt.date(2025, 2, 28), dt.date(2025, 3, 1)]
     assert set(drift["observed"]) == {"client_id renamed to clientId"}
+    credited = (
+        rows(platform, "attribution")
+        .filter(model="last_touch", window_days=7)
+        .group_by(pl.col("channel").str.split(" (").list.first())
+        .agg(pl.col("weight").sum(), pl.col("revenue_cents").sum())
+    )
+    assert told(place) == {name: (round(orders), cents / 100) for name, orders, cents in credited.iter_rows()}
