@@ -112,7 +112,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     for name in ("table", "days", "", "why"):
         grid.add_column(name)
     for table, reason, span in plan.spans():
-        grid.add_row(table, f"{len(span):,}", str(span), reason.value)
+        grid.add_row(table, f"{len(span):,}", str(span), plan.why(reason, span))
     console.print(grid)
 
 
@@ -139,6 +139,8 @@ def print_replay(console: Console, replay: Replay) -> None:
         grid.add_row(rule, f"{replay.before.get(rule, 0):,}", f"{replay.after.get(rule, 0):,}")
     console.print(grid)
     console.print(f"{replay.recovered:,} rows recovered from {replay.days} landing days.")
+    for name, rows in replay.repaired.items():
+        console.print(f"{rows:,} rows name the repair {name}.", highlight=False)
 
 
 def print_settings(console: Console, settings: Settings) -> None:

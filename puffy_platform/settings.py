@@ -110,6 +110,7 @@ class Paths(Section):
     landing: str = Field(min_length=1)
     warehouse: str = Field(min_length=1)
     marts: str = Field(min_length=1)
+    repairs: str = Field(min_length=1)
 
 
 class Partitions(Section):
@@ -154,6 +155,11 @@ class Settings(Section):
     @property
     def marts(self) -> Path:
         return self.home / self.paths.marts
+
+    @property
+    def repairs(self) -> Path:
+        """The file of repairs of known incidents; it need not exist."""
+        return self.home / self.paths.repairs
 
     @property
     def rules_file(self) -> Path | None:

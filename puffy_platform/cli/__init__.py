@@ -5,13 +5,14 @@
 from puffy_platform.cli import runs
 from puffy_platform.cli import look
 from puffy_platform.cli import quarantine
+from puffy_platform.cli import repairs
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine)
+COMMANDS = (runs, look, quarantine, repairs)
 
 
 def main() -> None:

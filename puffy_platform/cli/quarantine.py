@@ -77,7 +77,7 @@ def quarantine_show(
 def quarantine_replay(
     landing: LandingFolder = None, settings_file: SettingsFile = None, as_json: AsJson = False
 ) -> None:
-    """Run every quarantined row through today's contract and settings again. Twice changes nothing."""
+    """Run every quarantined row through today's contract, settings and repairs. Twice changes nothing."""
     from puffy_platform.orchestration.replay import replay
     from puffy_platform.orchestration.run import RunFailed
     from puffy_platform.present import print_replay

@@ -8,6 +8,7 @@ import polars as pl
 
 from puffy_platform.ingest.landing import LandingFile
 from puffy_platform.ingest.reader import DRIFT_SCHEMA, Landed, no_quarantine, no_rows, read_file
+from puffy_platform.ingest.repairs import Repair
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange
 
@@ -17,15 +18,19 @@ PLACE = ("day", "source_file", "source_line")
 INDEX = ("day", "event_id", "source_file", "source_line")
 
 
-def index(files: Sequence[LandingFile], settings: Settings) -> pl.DataFrame:
+def index(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair] = ()) -> pl.DataFrame:
     """row_index of these files: every valid row's identity and place."""
-    return _rows([read_file(file, settings) for file in files]).select(INDEX)
+    return _rows([read_file(file, settings, repairs) for file in files]).select(INDEX)
 
 
 def ingest(
-    files: Sequence[LandingFile], days: DayRange, earlier: pl.DataFrame, settings: Settings
+    files: Sequence[LandingFile],
+    days: DayRange,
+    earlier: pl.DataFrame,
+    settings: Settings,
+    repairs: Sequence[Repair] = (),
 ) -> dict[str, pl.DataFrame]:
-    """The five tables of ingest for exactly these landing days.
+    """The five tables of ingest for exactly these landing days, with the repairs of known incidents.
 
     `earlier` is row_index of the `late_days + 1` landing days before. A row is a duplicate when its event_id occurs
     earlier by (day, source_file, source_line), and then names the first occurrence. That window is enough: equal
@@ -33,7 +38,7 @@ def ingest(
 
     Invariant: per file, rows = accepted + duplicates + quarantined, and the same for cents.
     """
-    landed = [read_file(file, settings) for file in files if file.day in days]
+    landed = [read_file(file, settings, repairs) for file in files if file.day in days]
     rows = _rows(landed).sort(PLACE)
     window = days.widen(before=settings.ingest.late_days + 1)
     before = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX)

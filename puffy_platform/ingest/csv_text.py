@@ -24,7 +24,7 @@ from puffy_platform.ingest.records import (
     unique_names,
 )
 
-__all__ = ["read_csv"]
+__all__ = ["read_csv", "read_single_lines"]
 
 # A quoted field may hold line breaks, but one that runs on for so many lines was never closed.
 MAX_LINES_OF_A_RECORD = 200
@@ -64,6 +64,14 @@ def read_csv(data: bytes) -> Records:
         encoding=lines.encoding,
         notes=lines.notes,
     )
+
+
+def read_single_lines(texts: pl.Series, names: Sequence[str]) -> pl.DataFrame:
+    """Of these texts those that are one whole record each, cut into fields; LINE is their place in `texts`."""
+    fields = [None if text is None or "\0" in text else _fields(text) for text in texts]
+    places = [place for place, found in enumerate(fields) if found is not None and len(found) == len(names)]
+    rows = pl.DataFrame([fields[place] for place in places], schema=dict.fromkeys(names, pl.String), orient="row")
+    return rows.with_columns(pl.Series(LINE, places, dtype=pl.Int64))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from puffy_platform.ingest.columns import RAW_COLUMNS, REQUIRED
 from puffy_platform.ingest.times import to_utc
 from puffy_platform.settings import Settings
 
-__all__ = ["EVENTS", "judge"]
+__all__ = ["EVENTS", "ROW_RULES", "judge"]
 
 EVENTS = (
     "page_viewed",
@@ -19,6 +19,20 @@ EVENTS = (
     "product_added_to_cart",
     "checkout_started",
     "checkout_completed",
+)
+# What a row may break, in the order in which it is judged.
+ROW_RULES = (
+    "field_too_large",
+    "missing_value",
+    "unknown_event",
+    "nonexistent_local_time",
+    "unreadable_timestamp",
+    "in_future",
+    "too_late",
+    "before_start",
+    "broken_json",
+    "purchase_without_transaction_id",
+    "unreadable_revenue",
 )
 
 

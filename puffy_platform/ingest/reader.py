@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -19,12 +20,13 @@ from puffy_platform.ingest.judge import judge
 from puffy_platform.ingest.landing import LandingFile
 from puffy_platform.ingest.other_formats import read_ndjson, read_parquet
 from puffy_platform.ingest.records import BROKEN_SCHEMA, LINE, Records, Unreadable
+from puffy_platform.ingest.repairs import Repair, repair_rows
 from puffy_platform.settings import Settings
 
-__all__ = ["DRIFT_SCHEMA", "Landed", "no_quarantine", "no_rows", "read_file"]
+__all__ = ["DRIFT_SCHEMA", "Landed", "no_quarantine", "no_rows", "read_content", "read_file"]
 
 SEPARATOR = "\x1f"
-QUARANTINE_SCHEMA: dict[str, type[pl.DataType]] = {**BROKEN_SCHEMA, "revenue_cents": pl.Int64}
+QUARANTINE_SCHEMA: dict[str, type[pl.DataType]] = {**BROKEN_SCHEMA, "repair": pl.String, "revenue_cents": pl.Int64}
 DRIFT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
     "source_file": pl.String,
@@ -55,8 +57,8 @@ class Landed:
     drift: dict[str, object]
 
 
-def read_file(file: LandingFile, settings: Settings) -> Landed:
-    """Read one file under the contract of the raw event.
+def read_file(file: LandingFile, settings: Settings, repairs: Sequence[Repair] = ()) -> Landed:
+    """Read one file under the contract of the raw event, with these repairs of known incidents.
 
     A file that cannot be read at all is one quarantined record.
     """
@@ -64,21 +66,29 @@ def read_file(file: LandingFile, settings: Settings) -> Landed:
         data = file.path.read_bytes()
     except OSError as error:
         return _unreadable(file, b"", f"it cannot be opened ({error.strerror or type(error).__name__})")
+    return read_content(file, data, settings, repairs)
+
+
+def read_content(file: LandingFile, data: bytes, settings: Settings, repairs: Sequence[Repair] = ()) -> Landed:
+    """The same of a file with this content."""
     try:
         records = _records(file, data)
     except Unreadable as error:
         return _unreadable(file, data, str(error))
     drift = recognise(records.header, settings.ingest.aliases)
-    if records.header and (drift.has_no_header or drift.missing_required):
-        return _without_required_columns(file, data, records, drift)
-    judged = judge(to_raw_columns(records.rows, drift), file.day, settings)
+    if drift.has_no_header and records.header_text is not None:
+        return _without_header(file, data, records, drift)
+    judged, broken = repair_rows(_judged(records, drift, file, settings), records, drift, repairs, file, settings)
     good = judged.filter(pl.col("rule").is_null())
     bad = judged.filter(pl.col("rule").is_not_null()).select(
-        "source_line", "rule", "column", "message", "revenue_cents"
+        "source_line", "rule", "column", "message", "repair", "revenue_cents"
     )
     bad = bad.with_columns(raw=pl.Series(records.raw(bad["source_line"].to_list()), dtype=pl.String))
-    quarantined = pl.concat([bad, records.broken], how="diagonal_relaxed")
-    rows = _as_raw_events(good, file, drift)
+    quarantined = pl.concat([bad, broken], how="diagonal_relaxed")
+    referrer_set = {repair.name for repair in repairs if "referrer" in dict(repair.change)}
+    rows = _as_raw_events(
+        good, file, ("referrer" in drift.found) | pl.col("repair").is_in(referrer_set).fill_null(False)
+    )
     return Landed(
         rows,
         _placed(quarantined, file, records.header_text),
@@ -99,14 +109,32 @@ def _records(file: LandingFile, data: bytes) -> Records:
     return read_parquet(data)
 
 
-def _as_raw_events(rows: pl.DataFrame, file: LandingFile, drift: Drift) -> pl.DataFrame:
+def _judged(records: Records, drift: Drift, file: LandingFile, settings: Settings) -> pl.DataFrame:
+    """Every row with the rule it breaks; where the file lacks a required column, all rows break that."""
+    rows = judge(to_raw_columns(records.rows, drift), file.day, settings)
+    if not records.header or not drift.missing_required:
+        return rows
+    column = drift.missing_required[0]
+    message = (
+        f"The file has no column {column}. If it is called otherwise from now on, add an alias (ingest.aliases), if it "
+        "was on these days only, a repair; then replay."
+    )
+    return rows.with_columns(
+        rule=pl.lit(f"missing_column:{column}"),
+        column=pl.lit(column),
+        message=pl.lit(message),
+        revenue_cents=pl.lit(None, pl.Int64),
+    )
+
+
+def _as_raw_events(rows: pl.DataFrame, file: LandingFile, referrer_recorded: pl.Expr) -> pl.DataFrame:
     # The time as such, not as written: a re-delivery in another format or notation is the same event.
     written = {"timestamp": pl.col("event_ts").dt.epoch("us").cast(pl.String)}
     identity = [written.get(name, pl.col(name)).fill_null("") for name in (*RAW_COLUMNS, "extra")]
     return rows.with_columns(
         event_id=plh.concat_str(identity, separator=SEPARATOR).nchash.xxh3_128().cast(pl.String),
         day=pl.lit(file.day),
-        referrer_recorded=pl.lit("referrer" in drift.found),
+        referrer_recorded=referrer_recorded,
         source_file=pl.lit(file.path.name),
     ).drop("rule", "column", "message", "timestamp")
 
@@ -150,40 +178,26 @@ def _drift_row(
     }
 
 
-def _without_required_columns(file: LandingFile, data: bytes, records: Records, drift: Drift) -> Landed:
-    """Every record is kept as delivered: with an alias for the missing column it can be replayed."""
+def _without_header(file: LandingFile, data: bytes, records: Records, drift: Drift) -> Landed:
+    """Every record is kept as delivered, the one in the header's place too."""
     lines = records.rows[LINE].to_list()
-    texts = records.raw(lines)
-    column: str | None = None
-    if drift.has_no_header and records.header_text is not None:
-        rule = "missing_header"
-        message = (
-            "The first line names no column that every event needs: the header is missing, or another file was "
-            "delivered."
-        )
-        lines, texts = [records.header_line, *lines], [records.header_text, *texts]
-        records = replace(records, count=records.count + 1)
-    else:
-        column = drift.missing_required[0]
-        rule = f"missing_column:{column}"
-        message = (
-            f"The file has no column {column}. If it is called otherwise here, add an alias (ingest.aliases) and "
-            "replay."
-        )
-    found = pl.DataFrame(
-        {"source_line": lines, "raw": texts}, schema={"source_line": pl.Int64, "raw": pl.String}
-    ).with_columns(
-        rule=pl.lit(rule),
-        column=pl.lit(column, pl.String),
-        message=pl.lit(message),
-        revenue_cents=pl.lit(None, pl.Int64),
+    texts = [records.header_text, *records.raw(lines)]
+    message = (
+        "The first line names no column that every event needs: the header is missing, or another file was "
+        "delivered. Deliver it with its header."
     )
-    quarantined = pl.concat([found, records.broken], how="diagonal_relaxed")
-    nothing = no_rows()
+    found = pl.DataFrame(
+        {"source_line": [records.header_line, *lines], "raw": texts},
+        schema={"source_line": pl.Int64, "raw": pl.String},
+    ).with_columns(rule=pl.lit("missing_header"), message=pl.lit(message))
+    quarantined = pl.concat(
+        [no_quarantine().select(list(QUARANTINE_SCHEMA)), found, records.broken], how="diagonal_relaxed"
+    )
+    nothing, counted = no_rows(), replace(records, count=records.count + 1)
     return Landed(
         nothing,
         _placed(quarantined, file, records.header_text),
-        _drift_row(file, data, records, drift, rows=nothing, quarantined=quarantined),
+        _drift_row(file, data, counted, drift, rows=nothing, quarantined=quarantined),
     )
 
 
@@ -191,7 +205,7 @@ def _unreadable(file: LandingFile, data: bytes, why: str) -> Landed:
     """The file itself stays in the landing folder; one quarantined record stands for it."""
     message = f"The file could not be read: {why}. Deliver it again; the day is then computed anew."
     quarantined = pl.DataFrame(
-        [(0, "unreadable_file", None, message, f"{file.path.name}: {len(data)} bytes", None)],
+        [(0, "unreadable_file", None, message, f"{file.path.name}: {len(data)} bytes", None, None)],
         schema=QUARANTINE_SCHEMA,
         orient="row",
     )
@@ -206,7 +220,7 @@ def no_rows() -> pl.DataFrame:
     text = ("client_id", "page_url", "referrer", "event_name", "event_data", "user_agent")
     return pl.DataFrame(
         schema={
-            **dict.fromkeys((*text, "event_id", "extra", "timestamp_kind", "source_file"), pl.String),
+            **dict.fromkeys((*text, "event_id", "extra", "timestamp_kind", "source_file", "repair"), pl.String),
             "day": pl.Date,
             "event_day": pl.Date,
             "event_ts": pl.Datetime("us", "UTC"),

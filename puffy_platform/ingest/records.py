@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 __all__ = [
+    "BROKEN_RULES",
     "BROKEN_SCHEMA",
     "LINE",
     "MAX_COLUMNS",
@@ -28,6 +29,8 @@ Broken = tuple[int, str, str | None, str, str]
 MAX_COLUMNS = 1000
 # No column of a file can be called this: names are stripped of control characters.
 LINE = "\x1fline"
+# Why a record cannot be cut into fields.
+BROKEN_RULES = ("nul_byte", "unterminated_quote", "wrong_column_count", "broken_json_line")
 BROKEN_SCHEMA: dict[str, type[pl.DataType]] = {
     "source_line": pl.Int64,
     "rule": pl.String,

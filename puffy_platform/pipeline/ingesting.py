@@ -64,7 +64,7 @@ def _ingest_span(
     earlier = platform.warehouse.read(platform.tables["row_index"], _days_before(platform, span)).collect()
     frames = {
         name: as_stored(platform.tables[name], rows)
-        for name, rows in ingest(landing.of(span), span, earlier, settings).items()
+        for name, rows in ingest(landing.of(span), span, earlier, settings, landing.repairs).items()
     }
     inputs = {name: rows.lazy() for name, rows in frames.items()}
     outcomes = {table.name: evaluate(table, frames[table.name], inputs, span, settings) for table in platform.ingested}
@@ -95,7 +95,7 @@ def _index_days_before(platform: Platform, days: DayRange, ledger: Ledger, landi
         if day in landing.files or ledger.get(table.name, day)
     }
     for span in ranges(set(hashes) - current_days(ledger, table, hashes)):
-        rows: pl.DataFrame = index(landing.of(span), platform.settings)
+        rows: pl.DataFrame = index(landing.of(span), platform.settings, landing.repairs)
         store(platform, ledger, table, span, as_stored(table, rows), hashes, run_id)
 
 

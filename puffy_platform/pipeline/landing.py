@@ -1,4 +1,4 @@
-"""The landing folder as it is now: which files, of which landing days, with which content.
+"""The landing folder as it is now: which files, of which landing days, with which content and which repairs.
 
 Hashing every byte at every look would cost minutes on years of files, so a hash is remembered by path, size and
 modification time; losing that memory costs time only.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puffy_platform.ingest.landing import IgnoredFile, LandingFile, content_hash, find_landing_files
+from puffy_platform.ingest.repairs import Repair, repairs_key
 from puffy_platform.table import DayRange
 
 __all__ = ["Landing"]
@@ -21,14 +22,16 @@ __all__ = ["Landing"]
 
 @dataclass(frozen=True)
 class Landing:
-    """The files of the landing folder by day, each with its content hash, and those that were left alone."""
+    """The files of the landing folder by day, each with its content hash, and those that were left alone; and the
+    repairs of known incidents."""
 
     files: dict[dt.date, tuple[LandingFile, ...]]
     hashes: dict[Path, str]
     ignored: tuple[IgnoredFile, ...]
+    repairs: tuple[Repair, ...] = ()
 
     @classmethod
-    def look(cls, folder: Path, memory: Path) -> Landing:
+    def look(cls, folder: Path, memory: Path, repairs: tuple[Repair, ...] = ()) -> Landing:
         """Look at the folder (a missing one is empty); `memory` is the file of remembered hashes."""
         found, ignored = find_landing_files(folder) if folder.is_dir() else ([], [])
         remembered = _load(memory)
@@ -43,7 +46,7 @@ class Landing:
         by_day: dict[dt.date, list[LandingFile]] = defaultdict(list)
         for file in found:
             by_day[file.day].append(file)
-        return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored))
+        return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored), repairs)
 
     @property
     def days(self) -> DayRange | None:
@@ -53,6 +56,10 @@ class Landing:
     def fingerprint(self, day: dt.date) -> list[tuple[str, str]]:
         """Name and content hash of every file of the day: what the rows of that landing day depend on."""
         return sorted((file.path.name, self.hashes[file.path]) for file in self.files.get(day, ()))
+
+    def repairs_key(self, day: dt.date) -> str:
+        """The day's repairs by name and hash: what else its rows depend on; empty when it has none."""
+        return repairs_key(self.repairs, day)
 
     def of(self, days: DayRange) -> list[LandingFile]:
         return [file for day in days for file in self.files.get(day, ())]

@@ -27,6 +27,7 @@ class Reason(Enum):
     NEW = "never computed"
     DEFINITION = "its settings or its definition changed"
     FILES = "its landing files changed"
+    REPAIRS = "a repair of its landing day was added, changed or removed"
     ROWS = "rows it reads changed"
     UPSTREAM = "an upstream day will be computed and may change"
 
@@ -42,7 +43,10 @@ class Fingerprints:
     _histories: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
 
     def of(self, table: Table, day: dt.date) -> str:
-        """Stable hash over the table's definition, its settings, and the content of all days it reads."""
+        """Stable hash over the table's definition, its settings, and the content of all days it reads.
+
+        Of a landing day with repairs, `+` and their names and hashes follow, so that a plan can name them.
+        """
         digest = hashlib.sha256(self.definition(table).encode())
         if table.transform is None:
             for name, content in self.landing.fingerprint(day):
@@ -50,7 +54,8 @@ class Fingerprints:
         for read in table.reads:
             digest.update(f"|{read.table}:".encode())
             digest.update(self._content_read(read, day).encode())
-        return digest.hexdigest()[:24]
+        repairs = self.landing.repairs_key(day) if table.transform is None else ""
+        return digest.hexdigest()[:24] + (f"+{repairs}" if repairs else "")
 
     def definition(self, table: Table) -> str:
         """Stable hash of the table's definition and of the settings it uses."""
@@ -92,6 +97,8 @@ class Plan:
     """The days to compute, by table in the registry's order, each with its reason."""
 
     days: dict[str, dict[dt.date, Reason]]
+    # By landing day, the names of the repairs that make it stale.
+    repairs: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(self.days.values())
@@ -103,9 +110,14 @@ class Plan:
                 for span in ranges(day for day, why in days.items() if why is reason):
                     yield table, reason, span
 
+    def why(self, reason: Reason, span: DayRange) -> str:
+        """The reason in words, with the names of the repairs when it is they."""
+        names = sorted({name for day in span for name in self.repairs.get(day, ())}) if reason is Reason.REPAIRS else []
+        return f"{reason.value}: {', '.join(names)}" if names else reason.value
+
     def to_json(self) -> list[dict[str, str]]:
         return [
-            {"table": table, "from": str(span.first), "to": str(span.last), "why": reason.value}
+            {"table": table, "from": str(span.first), "to": str(span.last), "why": self.why(reason, span)}
             for table, reason, span in self.spans()
         ]
 
@@ -128,6 +140,7 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
     ledger = Ledger(platform.warehouse)
     prints = Fingerprints(platform, ledger, platform.landing())
     planned: dict[str, dict[dt.date, Reason]] = {}
+    repairs: dict[dt.date, tuple[str, ...]] = {}
     for table in platform.tables.values():
         if tables is not None and table.name not in tables:
             continue
@@ -138,18 +151,28 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
         for day in sorted(wanted):
             if day not in known:
                 reasons[day] = Reason.NEW
-            elif known[day].inputs_hash != prints.of(table, day):
-                reasons[day] = _why(table, known[day], prints)
+            elif known[day].inputs_hash != (now := prints.of(table, day)):
+                reasons[day] = _why(table, known[day], now, prints)
+                if reasons[day] is Reason.REPAIRS:
+                    repairs[day] = _changed_repairs(known[day].inputs_hash, now)
             elif day in may_change:
                 reasons[day] = Reason.UPSTREAM
         planned[table.name] = reasons
-    return Plan(planned)
+    return Plan(planned, repairs)
 
 
-def _why(table: Table, entry: Entry, prints: Fingerprints) -> Reason:
+def _why(table: Table, entry: Entry, now: str, prints: Fingerprints) -> Reason:
     if entry.definition_hash != prints.definition(table):
         return Reason.DEFINITION
+    if entry.inputs_hash.partition("+")[2] != now.partition("+")[2]:
+        return Reason.REPAIRS
     return Reason.FILES if table.transform is None else Reason.ROWS
+
+
+def _changed_repairs(recorded: str, now: str) -> tuple[str, ...]:
+    """The repairs that are in only one of two hashes; when just their order changed, all of them."""
+    before, after = (set(hashed.partition("+")[2].split(",")) - {""} for hashed in (recorded, now))
+    return tuple(sorted({repair.partition("=")[0] for repair in before ^ after or before}))
 
 
 def _readers(

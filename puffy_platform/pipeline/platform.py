@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from puffy_platform.ingest.repairs_file import load_repairs
 from puffy_platform.pipeline.landing import Landing
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Table
@@ -38,9 +39,9 @@ class Platform:
         return Warehouse(self.warehouse_root or self.settings.warehouse)
 
     def landing(self) -> Landing:
-        """A fresh look at the landing folder."""
+        """A fresh look at the landing folder and the repairs. Raises RepairsError when those cannot be used."""
         folder = self.landing_folder or self.settings.landing
-        return Landing.look(folder, self.settings.home / "landing_hashes.json")
+        return Landing.look(folder, self.settings.home / "landing_hashes.json", load_repairs(self.settings))
 
     @property
     def ingested(self) -> list[Table]:

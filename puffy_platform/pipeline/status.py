@@ -61,7 +61,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         if entry is None and (day in landing.files or table.transform is not None):
             _add(found, RED, "never computed for this day")
         elif entry is not None and entry.inputs_hash != prints.of(table, day):
-            _add(found, YELLOW, "not current: its files, settings or upstream rows changed since")
+            _add(found, YELLOW, "not current: its files, repairs, settings or upstream rows changed since")
         if table.transform is None and day not in landing.files:
             _add(found, YELLOW, "no file landed for this day")
         for row in outcomes.filter(

@@ -15,6 +15,7 @@ class DuplicateEventsContract(pa.DataFrameModel):
     original_day: pl.Date = pa.Field(description="Landing day of the original, the accepted row.")
     original_file: str = pa.Field(description="Landing file of the original.")
     original_line: pl.Int64 = pa.Field(ge=1, description="Line of the original in its file.")
+    repair: str = pa.Field(nullable=True, description="Name of the repair by which the repeated row was read.")
     revenue_cents: pl.Int64 = pa.Field(nullable=True, description="Revenue of a repeated checkout_completed, in cents.")
 
     class Config:

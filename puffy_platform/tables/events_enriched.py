@@ -98,6 +98,7 @@ class EventsEnrichedContract(pa.DataFrameModel):
     extra: str = pa.Field(
         nullable=True, description="Unknown columns that held anything, as a JSON object.", metadata=PII
     )
+    repair: str = pa.Field(nullable=True, description="Name of the repair by which the raw row was read.")
 
     class Config:
         strict = True
@@ -202,5 +203,6 @@ TABLE = Table(
         "landing_day": (("raw_events", "day"),),
         "source_file": (("raw_events", "source_file"),),
         "source_line": (("raw_events", "source_line"),),
+        "repair": (("raw_events", "repair"),),
     },
 )

@@ -15,6 +15,9 @@ class QuarantinedEventsContract(pa.DataFrameModel):
     message: str = pa.Field(description="What is wrong and what to do; never holds a value of the record.")
     raw: str = pa.Field(description="The record as delivered.", metadata={"tags": ("pii",)})
     header: str = pa.Field(nullable=True, description="The file's header line, to read the record by.")
+    repair: str = pa.Field(
+        nullable=True, description="Name of the repair that was tried; the rule is then the one it breaks all the same."
+    )
     revenue_cents: pl.Int64 = pa.Field(
         nullable=True, description="Revenue of a checkout_completed in cents, where it can be read."
     )

@@ -42,6 +42,9 @@ class RawEventsContract(pa.DataFrameModel):
     extra: str = pa.Field(nullable=True, description="Unknown columns that held anything, as a JSON object.")
     source_file: str = pa.Field(description="Name of the landing file.")
     source_line: pl.Int64 = pa.Field(ge=1, description="Line of the file (row, for Parquet), from 1.")
+    repair: str = pa.Field(
+        nullable=True, description="Name of the repair without which the row would read otherwise; null as a rule."
+    )
 
     class Config:
         strict = True

@@ -119,6 +119,7 @@ def test_a_purchase_is_read_from_its_raw_row() -> None:
         "source_file": "events_20250224.csv",
         "source_line": 3,
         "extra": '{"store": "1"}',
+        "repair": None,
     }
 
 
