@@ -138,7 +138,10 @@ def print_replay(console: Console, replay: Replay) -> None:
     for rule in sorted(replay.before.keys() | replay.after.keys()):
         grid.add_row(rule, f"{replay.before.get(rule, 0):,}", f"{replay.after.get(rule, 0):,}")
     console.print(grid)
-    console.print(f"{replay.recovered:,} rows recovered from {replay.days} landing days.")
+    if replay.recovered >= 0:
+        console.print(f"{replay.recovered:,} rows recovered from {replay.days} landing days.")
+    else:
+        console.print(f"{-replay.recovered:,} more rows are quarantined than before.")
     for name, rows in replay.repaired.items():
         console.print(f"{rows:,} rows name the repair {name}.", highlight=False)
 

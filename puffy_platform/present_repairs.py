@@ -21,7 +21,8 @@ def print_repairs(console: Console, file: Path, repairs: Sequence[Repair], found
         counts = found.get(repair.name, Repaired())
         numbers = (f"{count:,}" for count in (counts.accepted, counts.duplicates, counts.quarantined))
         grid.add_row(repair.name, str(repair.days), *numbers)
-    console.print(grid)
+    if repairs:
+        console.print(grid)
     for repair in repairs:
         console.print(f"{repair.name}: {repair.reason} ({repair.author})", highlight=False, markup=False)
     gone = sorted(found.keys() - {repair.name for repair in repairs})

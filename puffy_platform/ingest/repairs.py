@@ -140,7 +140,7 @@ def repair_rows(
         if not repair.covers(file.day, file.path.name):
             continue
         if repair.is_of_texts:
-            chosen = _chosen(repair, broken, file)
+            chosen = _chosen(repair, broken, file) & broken["repair"].is_null()
             cut = _cut(repair, broken.filter(chosen), records, file, settings)
             changed.append(cut)
             tried = pl.when(chosen).then(pl.lit(repair.name)).otherwise("repair").alias("repair")
@@ -148,7 +148,7 @@ def repair_rows(
         else:
             unknown = [name for name in drift.added if name not in repair.columns]
             seen = rows.with_columns(pl.col("event_ts").dt.replace_time_zone(None))
-            seen = seen.select("repair", *_OF_ROWS.keys() - {"source_file"}).hstack(delivered.select(unknown))
+            seen = seen.select(_OF_ROWS.keys() - {"source_file"}).hstack(delivered.select(unknown))
             chosen = _chosen(repair, seen, file)
             changed.append(_changed(repair, seen.filter(chosen), delivered.filter(chosen), drift, file, settings))
             rows, delivered = rows.filter(~chosen), delivered.filter(~chosen)
@@ -156,11 +156,11 @@ def repair_rows(
 
 
 def _chosen(repair: Repair, seen: pl.DataFrame, file: LandingFile) -> pl.Series:
-    """Which of the rows the repair is for; one that another repair was tried on is not."""
+    """Which of the rows the repair is for, by their rule and its condition."""
     is_of_rule = pl.col("rule").fill_null(ACCEPTED).is_in(repair.rules)
     condition, reads = repair.condition
     met = _computed(repair, {"met": condition}, reads, seen, file)["met"].fill_null(False)
-    return seen.select(chosen=is_of_rule & pl.col("repair").is_null())["chosen"] & met
+    return seen.select(is_of_rule)["rule"] & met
 
 
 def _changed(

@@ -38,7 +38,7 @@ def row_expression(sql: str, columns: Mapping[str, pl.DataType], gives: type[pl.
     try:
         parsed = json.loads(pl.sql_expr(sql).meta.serialize(format="json"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise RowSqlError(_first_line(error)) from None
+        raise RowSqlError(_reason(error)) from None
     _lenient(parsed)
     reads = sorted(set(_columns_read(parsed)))
     expression = pl.Expr.deserialize(io.BytesIO(json.dumps(parsed).encode()), format="json")
@@ -46,7 +46,7 @@ def row_expression(sql: str, columns: Mapping[str, pl.DataType], gives: type[pl.
     try:
         found = pl.LazyFrame(schema=schema).select(result=expression).collect().schema["result"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise RowSqlError(_first_line(error)) from None
+        raise RowSqlError(_reason(error)) from None
     if found != gives and found != pl.Null:
         raise RowSqlError(f"it gives {found} where {gives()} is needed")
     return expression.cast(gives), reads
@@ -103,5 +103,7 @@ def _lenient(node: Any) -> None:
             _lenient(inner)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _reason(error: Exception) -> str:
+    """Polars' reason in one line; of a bad regular expression, what the engine says of it."""
+    lines = str(error).strip().partition("\n\n")[0].splitlines()
+    return lines[-1].removeprefix("error: ").strip() if "regex" in lines[0] else lines[0]

@@ -27,7 +27,7 @@ class Reason(Enum):
     NEW = "never computed"
     DEFINITION = "its settings or its definition changed"
     FILES = "its landing files changed"
-    REPAIRS = "a repair of its landing day was added, changed or removed"
+    REPAIRS = "a repair of the day was added, changed or removed"
     ROWS = "rows it reads changed"
     UPSTREAM = "an upstream day will be computed and may change"
 

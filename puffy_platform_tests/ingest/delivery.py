@@ -16,6 +16,7 @@ import polars as pl
 from puffy_platform.ingest.accept import index, ingest
 from puffy_platform.ingest.columns import RAW_COLUMNS
 from puffy_platform.ingest.landing import find_landing_files
+from puffy_platform.ingest.repairs import Repair
 from puffy_platform.outcomes import evaluate
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange
@@ -115,12 +116,18 @@ def with_settings(**sections: Mapping[str, Any]) -> Settings:
     return settings_with(**{**sections, "ingest": ingest_section})
 
 
-def land(folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None) -> Tables:
+def land(
+    folder: Path,
+    files: Mapping[str, bytes],
+    days: DayRange = DAYS,
+    settings: Settings | None = None,
+    repairs: Sequence[Repair] = (),
+) -> Tables:
     """The five tables of these landing days from a folder of exactly these files.
 
     Contracts and keys are verified, and so is that every row and cent is in one place.
     """
-    tables = deliver(folder, files, days, settings)
+    tables = deliver(folder, files, days, settings, repairs)
     for name, outcomes in judged(tables, days, settings).items():
         failed = outcomes.filter(pl.col("status") == "fail")
         assert failed.is_empty(), f"{name}: {failed.rows(named=True)}"
@@ -128,7 +135,11 @@ def land(folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settin
 
 
 def deliver(
-    folder: Path, files: Mapping[str, bytes], days: DayRange = DAYS, settings: Settings | None = None
+    folder: Path,
+    files: Mapping[str, bytes],
+    days: DayRange = DAYS,
+    settings: Settings | None = None,
+    repairs: Sequence[Repair] = (),
 ) -> Tables:
     """The same, not verified. The index of earlier days is made from the earlier ones of the files."""
     settings = settings or DEFAULTS
@@ -139,10 +150,10 @@ def deliver(
     found, ignored = find_landing_files(folder)
     assert not ignored
     earlier = days.widen(before=settings.ingest.late_days + 1)
-    before = index([file for file in found if file.day in earlier and file.day < days.first], settings)
+    before = index([file for file in found if file.day in earlier and file.day < days.first], settings, repairs)
     return {
         name: rows.select(pl.col(column).cast(dtype) for column, dtype in INGESTED[name].schema.items())
-        for name, rows in ingest(found, days, before, settings).items()
+        for name, rows in ingest(found, days, before, settings, repairs).items()
     }
 
 
