@@ -52,6 +52,15 @@ def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
 
 
 def _first_broken(day: dt.date, settings: Settings) -> pl.Expr:
+    verdict = pl.lit(None, pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
+    for condition, rule, column, message in reversed(_rules(day, settings)):
+        named = pl.struct(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
+        verdict = pl.when(condition.fill_null(False)).then(named).otherwise(verdict)
+    return verdict.alias("broken")
+
+
+def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | None, str]]:
+    """Condition, rule, column and message, in the order in which they are judged."""
     limit, late_days = settings.ingest.max_field_bytes, settings.ingest.late_days
     is_purchase = pl.col("event_name") == PURCHASE
     event_day, start = pl.col("event_day"), settings.partitions.start_day
@@ -130,8 +139,4 @@ def _first_broken(day: dt.date, settings: Settings) -> pl.Expr:
             "The revenue of a checkout_completed must be an amount, for example 349.00.",
         ),
     ]
-    verdict = pl.lit(None, pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
-    for condition, rule, column, message in reversed(rules):
-        named = pl.struct(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
-        verdict = pl.when(condition.fill_null(False)).then(named).otherwise(verdict)
-    return verdict.alias("broken")
+    return rules
