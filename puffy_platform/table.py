@@ -185,7 +185,10 @@ class Table:
         parts = [
             self.version,
             [(name, str(dtype)) for name, dtype in self.schema.items()],
-            [(r.table, _resolve(r.before, settings), _resolve(r.after, settings), r.history) for r in self.reads],
+            [
+                (r.table, _resolve(r.before, settings), _resolve(r.after, settings), r.history, r.touching)
+                for r in self.reads
+            ],
             settings.fingerprint(self.settings_sections),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -61,7 +61,11 @@ def _ingest_span(
     run_id: str,
 ) -> None:
     settings = platform.settings
-    earlier = platform.warehouse.read(platform.tables["row_index"], _days_before(platform, span)).collect()
+    snapshot = ledger.snapshot("row_index")
+    index_of_days_before = platform.warehouse.read_snapshot(
+        snapshot, platform.tables["row_index"], _days_before(platform, span)
+    )
+    earlier = index_of_days_before.collect()
     frames = {
         name: as_stored(platform.tables[name], rows)
         for name, rows in ingest(landing.of(span), span, earlier, settings, landing.repairs).items()

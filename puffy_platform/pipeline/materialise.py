@@ -1,7 +1,7 @@
 """Computes days of a derived table, checks them, writes the ones that changed, and records what they came from.
 
-The ledger is read before the inputs: should an input change in between, the recorded hash is the old one and the
-day is simply computed again.
+Inputs are read from the very snapshots the ledger describes: should an input change meanwhile, the recorded hash is
+that of the rows that were read, and the day is simply computed again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import Entry, content_hashes
+from puffy_platform.warehouse.store import stored_days
 
 __all__ = ["as_stored", "compute", "current_days", "materialise", "store"]
 
@@ -58,7 +59,7 @@ def materialise(
         report.days += [DayResult.untouched(ledger.of(table.name)[day]) for day in current]
         for span in ranges(set(chunk) - current):
             start = platform.start_day(landing) or span.first
-            inputs = {read.table: _read(platform, read, span, start) for read in table.reads}
+            inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
             rows = compute(table, inputs, span, platform.settings)
             outcomes = evaluate(table, rows, inputs, span, platform.settings)
             report.days += store(platform, ledger, table, span, rows, hashes, run_id, blocked_days(outcomes))
@@ -70,9 +71,10 @@ def materialise(
     return report
 
 
-def _read(platform: Platform, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
+def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
     window = read.window(span, platform.settings, start)
-    rows = platform.warehouse.read(platform.tables[read.table], window, read.columns)
+    snapshot = ledger.snapshot(read.table)
+    rows = platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, read.columns)
     return rows.filter(span.covers(read.touching)) if read.touching else rows
 
 
@@ -92,28 +94,37 @@ def store(
     run_id: str,
     held_back: set[dt.date] | None = None,
 ) -> list[DayResult]:
-    """Write the days whose content changed, then record all that were computed; `held_back` days stay as they are."""
+    """Write the days whose content changed, then record all that were computed; `held_back` days stay as they are.
+
+    The order matters: rows that are written and not recorded are found and computed again, a record of rows that
+    are not there would never be questioned.
+    """
     contents = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
     money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
     nothing = {"rows": 0, "content_hash": "", "parts": []}
-    stored_version = platform.warehouse.version(table.name)
     good = [day for day in span if day not in (held_back or ())]
+    before = {day: ledger.get(table.name, day) for day in good}
+
+    def content_hash(day: dt.date) -> str:
+        return str(contents.get(day, nothing)["content_hash"])
 
     def is_changed(day: dt.date) -> bool:
-        entry = ledger.get(table.name, day)
-        if entry is None or stored_version is None or entry.version > stored_version:
-            return True
-        return bool(entry.content_hash != contents.get(day, nothing)["content_hash"])
+        entry = before[day]
+        return content_hash(day) != (entry.content_hash if entry else "")
 
-    versions: dict[dt.date, int] = {}
+    written: dict[dt.date, tuple[int, str]] = {}
+    snapshot = None
     for part in ranges(day for day in good if is_changed(day)):
-        version = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
-        versions |= dict.fromkeys(part, version)
+        snapshot = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
+        now_stored = stored_days(snapshot)
+        for day in part:
+            written[day] = (snapshot.version(), now_stored[day].files if day in now_stored else "")
     definition, now = table.definition_fingerprint(platform.settings), dt.datetime.now(dt.UTC)
     entries = []
     for day in good:
         content = contents.get(day, nothing)
-        known = ledger.get(table.name, day)
+        known = before[day]
+        version, files = written.get(day) or ((known.version, known.files) if known else (0, ""))
         entries.append(
             Entry(
                 table=table.name,
@@ -123,11 +134,12 @@ def store(
                 parts={part["part"]: part["hash"] for part in content["parts"]},
                 definition_hash=definition,
                 inputs_hash=hashes[day],
-                version=versions.get(day, known.version if known else 0),
+                files=files,
+                version=version,
                 money_cents=money.get(day, 0) if table.money else None,
                 run_id=run_id,
                 recorded_at=now,
             )
         )
-    ledger.record(entries)
-    return [DayResult(e.day, e.rows, e.money_cents, e.day in versions, recomputed=True) for e in entries]
+    ledger.record(entries, snapshot)
+    return [DayResult(e.day, e.rows, e.money_cents, e.day in written, recomputed=True) for e in entries]

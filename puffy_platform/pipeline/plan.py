@@ -25,6 +25,7 @@ class Reason(Enum):
     """Why a day must be computed."""
 
     NEW = "never computed"
+    UNRECORDED = "a run was cut off after writing it"
     DEFINITION = "its settings or its definition changed"
     FILES = "its landing files changed"
     REPAIRS = "a repair of the day was added, changed or removed"
@@ -70,9 +71,7 @@ class Fingerprints:
         found = []
         for upstream_day in read.window(DayRange(day, day), self.platform.settings, day):
             entry = contents.get(upstream_day)
-            if entry is None or not entry.rows:
-                continue
-            content = entry.parts.get(day) if read.touching else entry.content_hash
+            content = entry and entry.content(day if read.touching else None)
             if content is not None:
                 found.append(f"{upstream_day}={content}")
         return ",".join(found)
@@ -81,9 +80,10 @@ class Fingerprints:
         """A chained hash over all days up to this one, so that 730 days cost 730 steps and not 730 squared."""
         if table not in self._histories:
             days, chained, last = [], [], ""
-            for each, entry in sorted(self.ledger.of(table).items()):
-                if entry.rows:
-                    last = hashlib.sha256(f"{last}|{each}={entry.content_hash}".encode()).hexdigest()
+            for each, entry in self.ledger.of(table).items():
+                content = entry.content()
+                if content is not None:
+                    last = hashlib.sha256(f"{last}|{each}={content}".encode()).hexdigest()
                     days.append(each)
                     chained.append(last)
             self._histories[table] = (days, chained)
@@ -151,6 +151,8 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
         for day in sorted(wanted):
             if day not in known:
                 reasons[day] = Reason.NEW
+            elif not known[day].is_recorded:
+                reasons[day] = Reason.UNRECORDED
             elif known[day].inputs_hash != (now := prints.of(table, day)):
                 reasons[day] = _why(table, known[day], now, prints)
                 if reasons[day] is Reason.REPAIRS:

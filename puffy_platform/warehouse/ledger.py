@@ -1,19 +1,21 @@
-"""The ledger: for every table and day, which rows it holds (a hash) and from which inputs they were computed (a hash).
+"""The ledger: facts of the form "these data files of a day hold rows of this hash, computed from inputs of that hash".
 
-A day is current exactly when its recorded inputs hash is the one computed from today's inputs, definition and
-settings. All of "what must be recomputed" follows from that; nothing else keeps state.
+A day is current exactly when a fact about the files it has now names the inputs of now. All of "what must be
+recomputed" follows from that; nothing else keeps state.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
+from deltalake import DeltaTable
 
 from puffy_platform.table import Table
-from puffy_platform.warehouse.store import Warehouse
+from puffy_platform.warehouse.store import StoredDay, Warehouse, stored_days
 
 __all__ = ["Entry", "Ledger", "content_hashes"]
 
@@ -26,6 +28,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "parts": pl.List(pl.Struct({"part": pl.Date, "hash": pl.String})),
     "definition_hash": pl.String,
     "inputs_hash": pl.String,
+    "files": pl.String,
     "version": pl.Int64,
     "money_cents": pl.Int64,
     "run_id": pl.String,
@@ -35,7 +38,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one day of one table. `parts` holds a hash per date of the table's `hash_by` column."""
+    """What is known of one day of one table. `parts` holds a hash per date of the table's `hash_by` column; `files`
+    says which data files the entry is about (StoredDay.files; empty for none), `version` which commit made them."""
 
     table: str
     day: dt.date
@@ -44,62 +48,131 @@ class Entry:
     parts: dict[dt.date, str]
     definition_hash: str
     inputs_hash: str
+    files: str
     version: int
     money_cents: int | None
     run_id: str
-    recorded_at: dt.datetime
+    recorded_at: dt.datetime | None
+
+    @property
+    def is_recorded(self) -> bool:
+        """False for rows that are there, but that no run has recorded: a run was cut off, or still is at work."""
+        return self.recorded_at is not None
+
+    def content(self, part: dt.date | None = None) -> str | None:
+        """What names the day's rows, or of those the rows of one part; None when there are none."""
+        if not self.rows:
+            return None
+        return self.content_hash if part is None or not self.is_recorded else self.parts.get(part)
 
 
+@dataclass
+class _View:
+    """One table as found at one moment: the snapshot, and what is known of each of its days."""
+
+    snapshot: DeltaTable | None
+    entries: dict[dt.date, Entry]
+
+
+@dataclass
 class Ledger:
-    """The newest entry of every (table, day), as read at one moment; `record` appends and updates this copy."""
+    """What was recorded up to one moment, held against the data files of each table when it is first asked for.
 
-    def __init__(self, warehouse: Warehouse):
-        self.warehouse = warehouse
-        self._entries: dict[str, dict[dt.date, Entry]] = {}
-        self.refresh()
+    The facts are read first, the tables after. So a day whose rows another process has written in between is seen
+    as not recorded, never as what it was; and `snapshot` gives the very rows the entries speak of.
+    """
 
-    def refresh(self) -> None:
-        """Read again: entries of other processes appear. The one of the highest data version wins."""
-        self._entries = {}
+    warehouse: Warehouse
+    _facts: pl.DataFrame = field(init=False)
+    _views: dict[str, _View] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
         delta = self.warehouse.open(NAME)
-        if delta is None:
-            return
-        newest = (
-            pl.scan_delta(delta)
-            .sort("version", "recorded_at", maintain_order=True)
-            .unique(["table", "day"], keep="last", maintain_order=True)
+        facts = pl.LazyFrame(schema=SCHEMA) if delta is None else pl.scan_delta(delta).select(list(SCHEMA))
+        self._facts = (
+            facts.sort("recorded_at", maintain_order=True)
+            .unique(["table", "day", "files"], keep="last", maintain_order=True)
             .collect()
         )
-        for row in newest.iter_rows(named=True):
-            row["parts"] = {part["part"]: part["hash"] for part in row["parts"]}
-            self._put(Entry(**row))
-
-    def _put(self, entry: Entry) -> None:
-        self._entries.setdefault(entry.table, {})[entry.day] = entry
 
     def get(self, table: str, day: dt.date) -> Entry | None:
-        return self._entries.get(table, {}).get(day)
+        return self.of(table).get(day)
 
     def of(self, table: str) -> dict[dt.date, Entry]:
-        """All entries of a table by day."""
-        return self._entries.get(table, {})
+        """What is known of a table, by day, in order: of every day that has rows or was ever computed."""
+        return self._view(table).entries
 
-    def __iter__(self) -> Iterator[Entry]:
-        return (entry for days in self._entries.values() for entry in days.values())
+    def snapshot(self, table: str) -> DeltaTable | None:
+        """The table as the entries describe it; None when it was never written."""
+        return self._view(table).snapshot
 
-    def record(self, entries: Iterable[Entry]) -> None:
-        """Append entries in one commit. Called after the data's own commit: a crash between the two leaves the
-        old entry, and the day is computed again."""
-        entries = list(entries)
-        if not entries:
+    def record(self, entries: Iterable[Entry], snapshot: DeltaTable | None = None) -> None:
+        """Append facts in one commit. `snapshot` is the table after the last write of its days, if there was one.
+
+        Called after the data's own commit: after a crash between the two the days have files that no fact is
+        about, and they are computed again.
+        """
+        by_table: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_table.setdefault(entry.table, []).append(entry)
+        if not by_table:
             return
         rows = [
             {**vars(entry), "parts": [{"part": part, "hash": h} for part, h in sorted(entry.parts.items())]}
-            for entry in entries
+            for found in by_table.values()
+            for entry in found
         ]
-        self.warehouse.append(NAME, pl.DataFrame(rows, schema=SCHEMA))
-        for entry in entries:
-            self._put(entry)
+        facts = pl.DataFrame(rows, schema=SCHEMA)
+        self.warehouse.append(NAME, facts)
+        self._facts = pl.concat([self._facts, facts])
+        for table in by_table:
+            view = self._views.pop(table, None)
+            if view is not None:
+                self._views[table] = self._match(table, snapshot or view.snapshot)
+
+    def _view(self, table: str) -> _View:
+        if table not in self._views:
+            self._views[table] = self._match(table, self.warehouse.open(table))
+        return self._views[table]
+
+    def _match(self, table: str, snapshot: DeltaTable | None) -> _View:
+        """Of the facts about each day, the newest about the files it has in this snapshot."""
+        stored = stored_days(snapshot)
+        facts = self._facts.filter(pl.col("table") == table)
+        days = sorted({*stored, *facts["day"]})
+        now = pl.DataFrame(
+            [(day, stored[day].files if day in stored else "") for day in days],
+            schema={"day": pl.Date, "files": pl.String},
+            orient="row",
+        )
+        matching = facts.join(now, on=["day", "files"], how="semi").unique("day", keep="last", maintain_order=True)
+        known = {row["day"]: _entry(row) for row in matching.iter_rows(named=True)}
+        version = 0 if snapshot is None else snapshot.version()
+        return _View(
+            snapshot, {day: known.get(day) or _unrecorded(table, day, stored.get(day), version) for day in days}
+        )
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(**{**row, "parts": {part["part"]: part["hash"] for part in row["parts"]}})
+
+
+def _unrecorded(table: str, day: dt.date, stored: StoredDay | None, version: int) -> Entry:
+    """Rows that no fact is about. Their files name them, so what is computed from them is not taken for current."""
+    return Entry(
+        table=table,
+        day=day,
+        rows=stored.rows if stored else 0,
+        content_hash=f"files {stored.files}" if stored else "",
+        parts={},
+        definition_hash="",
+        inputs_hash="",
+        files=stored.files if stored else "",
+        version=version,
+        money_cents=None,
+        run_id="",
+        recorded_at=None,
+    )
 
 
 def content_hashes(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,8 @@ A range of days is replaced in one commit, so a reader sees the old rows or the 
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import random
 import time
 from collections.abc import Mapping
@@ -17,13 +19,35 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from puffy_platform.table import DayRange, Table
 
-__all__ = ["Warehouse", "WarehouseError"]
+__all__ = ["StoredDay", "Warehouse", "WarehouseError", "stored_days"]
 
 COMMIT_ATTEMPTS = 8
 
 
 class WarehouseError(RuntimeError):
     """A Delta table could not be read or written; the message never quotes row values."""
+
+
+@dataclass(frozen=True)
+class StoredDay:
+    """What a snapshot holds of one day: `files` is a hash of the names of its data files, and names its rows too,
+    for no two commits share a file name."""
+
+    rows: int
+    files: str
+
+
+def stored_days(delta: DeltaTable | None) -> dict[dt.date, StoredDay]:
+    """Every day that has rows in this snapshot. Reads no data."""
+    if delta is None:
+        return {}
+    files = pl.DataFrame(delta.get_add_actions(flatten=True)).sort("path")
+    by_day = files.group_by("partition.day", maintain_order=True).agg("path", rows=pl.col("num_records").sum())
+    return {
+        day: StoredDay(rows, hashlib.sha256("|".join(paths).encode()).hexdigest()[:16])
+        for day, paths, rows in by_day.iter_rows()
+        if rows
+    }
 
 
 @dataclass(frozen=True)
@@ -52,7 +76,16 @@ class Warehouse:
 
         Columns that older files lack come back null, so that a contract may grow.
         """
-        delta = self.open(table.name)
+        return self.read_snapshot(self.open(table.name), table, days, columns)
+
+    def read_snapshot(
+        self,
+        delta: DeltaTable | None,
+        table: Table,
+        days: DayRange | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> pl.LazyFrame:
+        """The same, of the table as it was when `delta` was opened."""
         names = list(columns or table.schema)
         if delta is None:
             return table.empty().lazy().select(names)
@@ -63,8 +96,8 @@ class Warehouse:
         missing = [name for name in names if name not in {column.name for column in stored}]
         return rows.with_columns(pl.lit(None, table.schema[name]).alias(name) for name in missing).select(names)
 
-    def replace(self, table: Table, days: DayRange, rows: pl.DataFrame, note: Mapping[str, str]) -> int:
-        """Replace exactly these days by `rows`, in one commit carrying `note`, and return the table's new version.
+    def replace(self, table: Table, days: DayRange, rows: pl.DataFrame, note: Mapping[str, str]) -> DeltaTable:
+        """Replace exactly these days by `rows`, in one commit carrying `note`, and return the table as of this commit.
 
         Rows outside the days are refused and the old data stays. A concurrent writer of other days does not
         disturb; one of the same days makes this commit wait its turn and try again.
@@ -83,7 +116,7 @@ class Warehouse:
 
     def append(self, name: str, rows: pl.DataFrame) -> int:
         """Add rows to an unpartitioned log table; appends never conflict."""
-        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note={})
+        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note={}).version()
         if version and version % 64 == 0:
             self._compact(name)
         return version
@@ -97,52 +130,49 @@ class Warehouse:
         predicate: str | None,
         partition_by: list[str] | None,
         note: Mapping[str, str],
-    ) -> int:
+    ) -> DeltaTable:
+        """Commit, and return the table as of this very commit."""
         from deltalake import write_deltalake
 
-        options: dict[str, Any] = {"commit_properties": CommitProperties(custom_metadata=dict(note))}
-        if partition_by:
-            options["partition_by"] = partition_by
-        if predicate and self.open(name) is not None:
-            options |= {"predicate": predicate, "schema_mode": None}
-            stored = {column.name for column in self.open(name).schema().fields}  # type: ignore[union-attr]
-            if set(rows.columns) - stored:
-                self._add_columns(name, rows.clear())
+        properties = CommitProperties(custom_metadata=dict(note))
+        options: dict[str, Any] = {"mode": mode, "predicate": predicate, "commit_properties": properties}
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
-                write_deltalake(
-                    self.uri(name),
-                    rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
-                    mode=mode,
-                    storage_options=dict(self.storage_options),
-                    **options,
-                )
-                break
+                delta = self._ready(name, rows, partition_by)
+                write_deltalake(delta, rows.to_arrow(compat_level=pl.CompatLevel.oldest()), **options)
+                # delta-rs leaves the table at this commit's version, whatever others have committed since.
+                return delta
             except CommitFailedError as error:
                 if attempt == COMMIT_ATTEMPTS:
                     raise WarehouseError(f"{name}: other writers kept winning after {attempt} attempts") from error
                 time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
             except DeltaError as error:
-                if "already exists" in str(error) and attempt < COMMIT_ATTEMPTS:
-                    continue
                 # delta-rs quotes row values in its messages, so only the kind of error is passed on.
                 raise WarehouseError(
                     f"{name}: Delta refused the rows ({type(error).__name__}); the old data stays"
                 ) from None
-        version = self.version(name)
-        assert version is not None
-        return version
+        raise AssertionError("the last attempt returns or raises")
 
-    def _add_columns(self, name: str, empty: pl.DataFrame) -> None:
+    def _ready(self, name: str, rows: pl.DataFrame, partition_by: list[str] | None) -> DeltaTable:
+        """The newest version of the table, made empty when it is not there, and with all columns of `rows`.
+
+        Making it first keeps two processes that both find nothing from overwriting each other's first days.
+        """
         from deltalake import write_deltalake
 
-        write_deltalake(
-            self.uri(name),
-            empty.to_arrow(compat_level=pl.CompatLevel.oldest()),
-            mode="append",
-            schema_mode="merge",
-            storage_options=dict(self.storage_options),
-        )
+        delta = self.open(name)
+        if delta is None:
+            delta = DeltaTable.create(
+                self.uri(name),
+                schema=rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema,
+                mode="ignore",
+                partition_by=partition_by,
+                storage_options=dict(self.storage_options),
+            )
+        if set(rows.columns) - {column.name for column in delta.schema().fields}:
+            no_rows = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest())
+            write_deltalake(delta, no_rows, mode="append", schema_mode="merge")
+        return delta
 
     def _compact(self, name: str) -> None:
         delta = self.open(name)

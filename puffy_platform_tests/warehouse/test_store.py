@@ -12,6 +12,7 @@ from puffy_platform.table import DayRange
 from puffy_platform.warehouse import Ledger, Warehouse, WarehouseError
 from puffy_platform.warehouse.ledger import Entry, content_hashes
 from puffy_platform.warehouse.sql import SqlError, query
+from puffy_platform.warehouse.store import stored_days
 from puffy_platform_tests.toy import TOY, day, toy_rows
 
 MARCH = DayRange(day(1), day(3))
@@ -83,16 +84,67 @@ def test_the_content_hash_ignores_the_order_of_rows_and_sees_every_other_differe
         assert content_hashes(TOY, other)["content_hash"][1] == same["content_hash"][1]
 
 
-def entry(number: int, *, inputs: str, version: int) -> Entry:
-    return Entry("toy", day(number), 1, "c", {day(1): "h"}, "d", inputs, version, None, "r", dt.datetime.now(dt.UTC))
+def entry(number: int, *, inputs: str, files: str = "", rows: int = 1) -> Entry:
+    return Entry(
+        "toy", day(number), rows, "c", {day(1): "h"}, "d", inputs, files, 5, None, "r", dt.datetime.now(dt.UTC)
+    )
 
 
-def test_the_ledger_gives_the_entry_of_the_newest_data_version(warehouse: Warehouse) -> None:
-    Ledger(warehouse).record([entry(1, inputs="new", version=5)])
-    Ledger(warehouse).record([entry(1, inputs="written late by a slower process", version=4)])
+def files_of(warehouse: Warehouse, number: int) -> str:
+    return stored_days(warehouse.open("toy"))[day(number)].files
+
+
+def test_the_ledger_gives_the_newest_fact_about_the_files_a_day_has_now(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b")), {})
+    now, before = files_of(warehouse, 1), "files of an older commit"
+    Ledger(warehouse).record([entry(1, inputs="first", files=now)])
+    Ledger(warehouse).record([entry(1, inputs="second", files=now)])
+    Ledger(warehouse).record([entry(1, inputs="recorded late by a slower process", files=before)])
     found = Ledger(warehouse).get("toy", day(1))
     assert found is not None
-    assert (found.inputs_hash, found.parts) == ("new", {day(1): "h"})
+    assert (found.inputs_hash, found.parts, found.is_recorded) == ("second", {day(1): "h"}, True)
+
+
+def test_rows_that_no_fact_is_about_are_known_by_their_files_and_not_taken_for_recorded(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b"), (2, 3, "c")), {})
+    ledger = Ledger(warehouse)
+    ledger.record([entry(1, inputs="i", files=files_of(warehouse, 1)), entry(3, inputs="i", rows=0)])
+    assert {each.day: each.is_recorded for each in ledger.of("toy").values()} == {
+        day(1): True,
+        day(2): False,
+        day(3): True,
+    }
+    unknown = ledger.of("toy")[day(2)]
+    assert (unknown.rows, unknown.content()) == (2, f"files {files_of(warehouse, 2)}")
+    warehouse.replace(TOY, MARCH, toy_rows((3, 1, "a")), {})
+    assert [each.is_recorded for each in Ledger(warehouse).of("toy").values()] == [False, False]
+
+
+def test_a_ledger_and_its_snapshots_stay_at_their_moment(warehouse: Warehouse) -> None:
+    warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a")), {})
+    ledger = Ledger(warehouse)
+    assert ledger.of("toy").keys() == {day(1)}
+    warehouse.replace(TOY, MARCH, toy_rows((1, 2, "b"), (2, 3, "c")), {})
+    assert warehouse.read_snapshot(ledger.snapshot("toy"), TOY).collect()["number"].to_list() == [1]
+    assert ledger.of("toy").keys() == {day(1)}
+
+
+def replace_days(root: str, writer: int) -> list[tuple[str, int]]:
+    made = []
+    for number in range(writer, writer + 6):
+        span, name = DayRange(day(number % 4 + 1), day(number % 4 + 1)), f"{writer}-{number}"
+        snapshot = Warehouse(root).replace(TOY, span, toy_rows((number % 4 + 1, number, name)), {"commit": name})
+        made.append((name, snapshot.version()))
+    return made
+
+
+def test_a_writer_gets_the_version_of_its_own_commit_however_many_others_commit(warehouse: Warehouse) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        made = dict(pair for found in pool.map(replace_days, [warehouse.root] * 4, range(4)) for pair in found)
+    delta = warehouse.open("toy")
+    assert delta is not None
+    assert made == {commit["commit"]: commit["version"] for commit in delta.history() if "commit" in commit}
+    assert len(set(made.values())) == 24
 
 
 def test_sql_sees_the_current_rows_with_their_types_and_empty_tables_too(warehouse: Warehouse) -> None:
