@@ -7,7 +7,7 @@ recomputed" follows from that; nothing else keeps state.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,10 @@ class Ledger:
     def of(self, table: str) -> dict[dt.date, Entry]:
         """What is known of a table, by day, in order: of every day that has rows or was ever computed."""
         return self._view(table).entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        """What is known of every table of which anything was recorded."""
+        return (entry for table in self._facts["table"].unique().sort() for entry in self.of(table).values())
 
     def snapshot(self, table: str) -> DeltaTable | None:
         """The table as the entries describe it; None when it was never written."""
