@@ -93,6 +93,18 @@ class Attribution(Section):
         return max(self.windows_days)
 
 
+class DataDriven(Section):
+    rolling_days: int = Field(ge=1, le=366)
+    min_conversions: int = Field(ge=2, le=1_000_000)
+    markov_orders: tuple[Annotated[int, Field(ge=1, le=4)], ...]
+    draws: int = Field(ge=50, le=5_000)
+
+    @field_validator("markov_orders")
+    @classmethod
+    def orders_ascend(cls, orders: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(orders)))
+
+
 class Channels(Section):
     rules_file: str
 
@@ -135,6 +147,7 @@ class Settings(Section):
     bots: Bots
     orders: Orders
     attribution: Attribution
+    data_driven: DataDriven
     channels: Channels
     thresholds: Thresholds
     paths: Paths
