@@ -131,6 +131,8 @@ class Partitions(Section):
 
 class Run(Section):
     chunk_days: int = Field(ge=1, le=366)
+    look_every_seconds: int = Field(ge=1, le=3_600)
+    settled_after_seconds: float = Field(ge=0, le=3_600)
 
 
 class Alerts(Section):

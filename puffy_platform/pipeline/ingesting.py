@@ -72,14 +72,23 @@ def _ingest_span(
     }
     inputs = {name: rows.lazy() for name, rows in frames.items()}
     outcomes = {table.name: evaluate(table, frames[table.name], inputs, span, settings) for table in platform.ingested}
+    torn = _changed_while_read(frames["file_drift"], landing)
     held_back = {day for found in outcomes.values() for day in blocked_days(found)}
     for table in platform.ingested:
         # The index comes first in the registry and the other tables' hashes cover it.
         prints = Fingerprints(platform, ledger, landing)
-        hashes = {day: prints.of(table, day) for day in span}
+        hashes = {day: torn.get(day, "") + prints.of(table, day) for day in span}
         report = reports[table.name]
         report.days += store(platform, ledger, table, span, frames[table.name], hashes, run_id, held_back)
         report.add(outcomes[table.name])
+
+
+def _changed_while_read(file_drift: pl.DataFrame, landing: Landing) -> dict[dt.date, str]:
+    """The days of files whose bytes as read are not those seen in the folder before, with a mark that no inputs hash
+    has: such a day is not current, whatever the file holds when it is looked at next."""
+    seen = {path.name: content for path, content in landing.hashes.items()}
+    read = file_drift.select("day", "source_file", "content_hash").iter_rows()
+    return {day: "changed while read|" for day, name, content in read if seen.get(name) != content}
 
 
 def _days_before(platform: Platform, days: DayRange) -> DayRange:

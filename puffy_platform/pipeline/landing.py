@@ -1,14 +1,16 @@
 """The landing folder as it is now: which files, of which landing days, with which content and which repairs.
 
-Hashing every byte at every look would cost minutes on years of files, so a hash is remembered by path, size and
-modification time; losing that memory costs time only.
+Hashing every byte at every look would cost minutes on years of files, so a hash is remembered by path, size and the
+file system's times; losing that memory costs time only.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,11 @@ from puffy_platform.ingest.repairs import Repair, repairs_key
 from puffy_platform.table import DayRange
 
 __all__ = ["Landing"]
+
+# File systems tell two writes this close to each other not surely apart: such a file is hashed at every look.
+YOUNG_SECONDS = 2.0
+# What a file that cannot be opened is read as: nothing.
+NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,21 @@ class Landing:
         remembered = _load(memory)
         hashes: dict[Path, str] = {}
         now_known: dict[str, str] = {}
+        there = []
         for file in found:
-            stat = file.path.stat()
-            key = f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
-            hashes[file.path] = now_known[key] = remembered.get(key) or content_hash(file.path)
+            try:
+                stat = file.path.stat()
+            except FileNotFoundError:
+                continue
+            there.append(file)
+            key = f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
+            hashes[file.path] = remembered.get(key) or _hash(file.path)
+            if time.time() - max(stat.st_mtime, stat.st_ctime) > YOUNG_SECONDS:
+                now_known[key] = hashes[file.path]
         if now_known != remembered:
             _save(memory, now_known)
         by_day: dict[dt.date, list[LandingFile]] = defaultdict(list)
-        for file in found:
+        for file in there:
             by_day[file.day].append(file)
         return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored), repairs)
 
@@ -63,6 +77,13 @@ class Landing:
 
     def of(self, days: DayRange) -> list[LandingFile]:
         return [file for day in days for file in self.files.get(day, ())]
+
+
+def _hash(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except OSError:
+        return NOTHING
 
 
 def _load(memory: Path) -> dict[str, str]:
