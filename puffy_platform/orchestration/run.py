@@ -20,6 +20,12 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+event_log_storage:
+  module: puffy_platform.orchestration.event_log
+  class: BatchedSqliteEventLogStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME
 """
 # A late file can change duplicates of the landing days after it, which can do so again; each round reaches
 # further days and the wave ends where rows stay the same.
