@@ -18,8 +18,13 @@ COMMANDS = (runs, look, quarantine, repairs)
 def main() -> None:
     """Entry point: an error a user can act on is one message and exit code 2, never a traceback."""
     from puffy_platform.settings import SettingsError
+    from puffy_platform.warehouse import WarehouseError
 
     try:
         app()
-    except SettingsError as error:
+    except (SettingsError, WarehouseError) as error:
         stop(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        stop(f"{error.filename}: {error.strerror}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from puffy_platform.pipeline import Platform
@@ -22,6 +23,7 @@ __all__ = [
     "SettingsFile",
     "app",
     "console",
+    "day_option",
     "days_between",
     "errors",
     "open_platform",
@@ -49,13 +51,28 @@ LandingFolder = Annotated[
     typer.Option("--landing", help="Read raw files from here instead of the home's landing folder."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-FirstDay = Annotated[dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")]
-LastDay = Annotated[dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")]
 
 
-def stop(message: str) -> NoReturn:
-    errors.print(f"[bold red]puffy:[/] {message}", highlight=False, soft_wrap=True)
-    sys.exit(2)
+def parse_day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day of the calendar; write it like 2025-03-01.") from None
+
+
+def day_option(name: str, text: str) -> Any:
+    """An option that takes a day of the calendar, for `Annotated[dt.date, ...]`."""
+    return typer.Option(name, parser=parse_day, metavar="YYYY-MM-DD", help=text)
+
+
+FirstDay = Annotated[dt.date | None, day_option("--from", "First day; default: the first landing day.")]
+LastDay = Annotated[dt.date | None, day_option("--to", "Last day, included; default: the last landing day.")]
+
+
+def stop(message: str, code: int = 2) -> NoReturn:
+    """End with one message: code 2 when puffy cannot do what was asked, 1 when the data is not as it should be."""
+    errors.print(f"[bold red]puffy:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(code)
 
 
 def open_platform(settings_file: Path | None = None, landing: Path | None = None) -> Platform:
@@ -67,15 +84,15 @@ def open_platform(settings_file: Path | None = None, landing: Path | None = None
     return Platform(load_settings(file=settings_file), landing_folder=landing and landing.absolute())
 
 
-def days_between(platform: Platform, first: dt.datetime | None, last: dt.datetime | None) -> DayRange:
+def days_between(platform: Platform, first: dt.date | None, last: dt.date | None) -> DayRange:
     """The range asked for; open ends are the first and the last landing day."""
     from puffy_platform.table import DayRange
 
     there = platform.landing().days
     if there is None and (first is None or last is None):
         stop(f"no landing files in {platform.landing_folder or platform.settings.landing}; give --from and --to")
-    begin = first.date() if first else there.first  # type: ignore[union-attr]
-    end = last.date() if last else there.last  # type: ignore[union-attr]
+    begin = first or there.first  # type: ignore[union-attr]
+    end = last or there.last  # type: ignore[union-attr]
     if begin > end:
         stop(f"--from {begin} is after --to {end}")
     return DayRange(begin, end)

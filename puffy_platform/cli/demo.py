@@ -25,17 +25,17 @@ class DemoRefused(RuntimeError):
     """The home holds data that is not a demo's; nothing was touched."""
 
 
-def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> None:
+def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> bool:
     """Make the shop's files, land and compute everything, print the summary and what to type next.
 
     The last day is yesterday (UTC), so that the tables are as fresh as a real shop's. A home that was not made
-    by the demo is refused; one that was is made anew.
+    by the demo is refused; one that was is made anew. True when the platform found exactly what was planted.
     """
     from puffy_platform.demo import write_landing
     from puffy_platform.orchestration.names import last_partition
     from puffy_platform.pipeline.summary import summarise
 
-    settings = load_settings()
+    settings = Platform(load_settings()).settings
     _clear(settings)
     last = last_partition()
     span = DayRange(last - dt.timedelta(days=days - 1), last)
@@ -51,8 +51,9 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
     seconds = run_with_progress(console, platform, span)
     summary = summarise(platform, span)
     print_summary(console, summary, seconds)
-    print_demo_truth(console, summary, truth)
+    is_exact = print_demo_truth(console, summary, truth) and summary.reconciles
     print_next_commands(console, span, _program())
+    return is_exact
 
 
 def _program() -> str:

@@ -14,6 +14,7 @@ from puffy_platform.cli.common import (
     SettingsFile,
     app,
     console,
+    day_option,
     open_platform,
     stop,
 )
@@ -24,10 +25,7 @@ app.add_typer(settings_app, name="settings")
 
 @app.command()
 def status(
-    date: Annotated[
-        dt.datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="Default: the newest landing day."),
-    ] = None,
+    date: Annotated[dt.date | None, day_option("--date", "Default: the newest landing day.")] = None,
     settings_file: SettingsFile = None,
     landing: LandingFolder = None,
     as_json: AsJson = False,
@@ -35,11 +33,17 @@ def status(
     """GREEN, YELLOW or RED per table and why. Exit code 1 when anything is RED."""
     from dataclasses import asdict
 
+    from puffy_platform.orchestration.names import last_partition
     from puffy_platform.pipeline.status import RED, status_of
     from puffy_platform.present import print_status
 
     platform = open_platform(settings_file, landing)
-    found = status_of(platform, date.date() if date else None)
+    start = platform.start_day(platform.landing())
+    if start is not None and date is not None and date < start:
+        stop(f"{date} is before the first day of the tables, {start}")
+    if date is not None and date > last_partition():
+        stop(f"{date} is not over yet: the last complete day is {last_partition()} (UTC)")
+    found = status_of(platform, date)
     if found is None:
         stop(f"nothing has landed yet in {platform.landing_folder or platform.settings.landing}; try `puffy demo`")
     if as_json:
@@ -63,7 +67,7 @@ def sql(query: str, settings_file: SettingsFile = None, as_json: AsJson = False)
     except SqlError as error:
         stop(str(error))
     if as_json:
-        print(json.dumps(rows.to_dicts(), default=str))
+        print(rows.write_json())
     else:
         print_frame(console, rows)
 
@@ -72,9 +76,8 @@ def sql(query: str, settings_file: SettingsFile = None, as_json: AsJson = False)
 def settings_show(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Every setting in force."""
     from puffy_platform.present import print_settings
-    from puffy_platform.settings import load_settings
 
-    settings = load_settings(file=settings_file)
+    settings = open_platform(settings_file).settings
     if as_json:
         print(settings.model_dump_json(indent=2))
     else:

@@ -14,6 +14,7 @@ from puffy_platform.cli.common import (
     SettingsFile,
     app,
     console,
+    day_option,
     open_platform,
     stop,
 )
@@ -36,7 +37,7 @@ def quarantine_list(settings_file: SettingsFile = None, as_json: AsJson = False)
         .collect()
     )
     if as_json:
-        print(json.dumps(rows.to_dicts(), default=str))
+        print(rows.write_json())
     elif rows.is_empty():
         console.print("Nothing is quarantined.")
     else:
@@ -46,7 +47,7 @@ def quarantine_list(settings_file: SettingsFile = None, as_json: AsJson = False)
 @quarantine_app.command("show")
 def quarantine_show(
     rule: Annotated[str | None, typer.Option(help="Only rows of this rule.")] = None,
-    date: Annotated[dt.datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Landing day.")] = None,
+    date: Annotated[dt.date | None, day_option("--date", "Only rows of this landing day.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
     raw: Annotated[bool, typer.Option("--raw", help="Also the raw text, which may hold personal data.")] = False,
     settings_file: SettingsFile = None,
@@ -62,11 +63,11 @@ def quarantine_show(
     if rule:
         rows = rows.filter(pl.col("rule") == rule)
     if date:
-        rows = rows.filter(pl.col("day") == date.date())
+        rows = rows.filter(pl.col("day") == date)
     columns = ["day", "source_file", "source_line", "rule", "message", *(["raw"] if raw else [])]
     found = rows.select(columns).head(limit).collect()
     if as_json:
-        print(json.dumps(found.to_dicts(), default=str))
+        print(found.write_json())
     elif found.is_empty():
         console.print("No such rows are quarantined.")
     else:
@@ -86,7 +87,7 @@ def quarantine_replay(
     try:
         result = replay(platform)
     except RunFailed as error:
-        stop(str(error))
+        stop(str(error), code=1)
     if as_json:
         print(json.dumps(result.to_json()))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from puffy_platform.cli.common import (
     SettingsFile,
     app,
     console,
+    day_option,
     days_between,
     errors,
     open_platform,
@@ -37,11 +39,16 @@ def demo(
 ) -> None:
     """Simulate a shop with known defects, run everything, and show what came out."""
     from puffy_platform.cli.demo import DemoRefused, run_demo
+    from puffy_platform.orchestration.run import RunFailed
 
     try:
-        run_demo(console, days=days, events_per_day=events_per_day, seed=seed)
+        is_exact = run_demo(console, days=days, events_per_day=events_per_day, seed=seed)
     except DemoRefused as error:
         stop(str(error))
+    except RunFailed as error:
+        stop(str(error), code=1)
+    if not is_exact:
+        raise typer.Exit(1)
     if ask and sys.stdin.isatty() and sys.stdout.isatty():
         typer.prompt("Press Enter to open the Dagster UI (Ctrl-C to leave)", default="", show_default=False)
         ui()
@@ -49,33 +56,44 @@ def demo(
 
 @app.command()
 def run(
-    first: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
-    last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")],
+    first: Annotated[dt.date, day_option("--from", "First day.")],
+    last: Annotated[dt.date, day_option("--to", "Last day, included.")],
     landing: LandingFolder = None,
     settings_file: SettingsFile = None,
     force: Annotated[bool, typer.Option("--force", help="Compute days that are current as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Land and compute every table for a range of days, and whatever else they change."""
-    from puffy_platform.orchestration.run import RunFailed
+    """Land and compute every table for a range of days, and whatever else they change.
+
+    Exit code 1 when a check held a day back, or rows or money do not reconcile.
+    """
+    from puffy_platform.orchestration.run import DaysHeldBack, RunFailed
     from puffy_platform.pipeline.summary import summarise
     from puffy_platform.present import run_with_progress
     from puffy_platform.present_summary import print_summary
     from puffy_platform.table import DayRange
 
     if first > last:
-        stop(f"--from {first.date()} is after --to {last.date()}")
+        stop(f"--from {first} is after --to {last}")
     platform = open_platform(settings_file, landing)
-    days = _computable(platform, DayRange(first.date(), last.date()))
+    days = _computable(platform, DayRange(first, last))
+    began, held_back = time.monotonic(), ""
     try:
-        seconds = run_with_progress(errors if as_json else console, platform, days, force=force)
+        run_with_progress(errors if as_json else console, platform, days, force=force)
+    except DaysHeldBack as error:
+        held_back = str(error)
     except RunFailed as error:
-        stop(str(error))
-    summary = summarise(platform, days)
+        stop(str(error), code=1)
+    seconds, summary = time.monotonic() - began, summarise(platform, days)
     if as_json:
-        print(json.dumps({**summary.to_json(), "seconds": round(seconds, 1)}, default=str))
+        told = {"seconds": round(seconds, 1), "held_back": held_back.splitlines()}
+        print(json.dumps({**summary.to_json(), **told}, default=str))
     else:
         print_summary(console, summary, seconds)
+    if held_back:
+        stop(
+            f"{held_back}\nThe other days were computed. When the cause is mended, the same command completes these.", 1
+        )
     if not summary.reconciles:
         raise typer.Exit(1)
 
@@ -89,7 +107,7 @@ def _computable(platform: Platform, days: DayRange) -> DayRange:
     if start is None:
         stop(f"no landing files in {platform.landing_folder or platform.settings.landing}: nothing to compute")
     if days.first < start:
-        stop(f"--from {days.first} is before the first day of the tables, {start} (partitions.start_day)")
+        stop(f"--from {days.first} is before the first day of the tables, {start}; partitions.start_day sets another")
     if days.last > last_partition():
         stop(f"--to {days.last} is not over yet: the last complete day is {last_partition()} (UTC)")
     return days

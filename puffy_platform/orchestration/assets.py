@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from puffy_platform.orchestration.describe import asset_spec, check_results_of, check_specs, day_metadata
-from puffy_platform.orchestration.names import SKIP_CURRENT_TAG
+from puffy_platform.orchestration.names import HELD_BACK, SKIP_CURRENT_TAG
 from puffy_platform.pipeline import Platform, Report, materialise, materialise_ingest
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
@@ -84,10 +84,11 @@ def _results(
     context: dg.AssetExecutionContext, platform: Platform, found: Iterable[tuple[Table, Report]]
 ) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
     """Report to Dagster. When days were held back, the good days are still marked as materialised, then the step
-    fails, so that nothing downstream takes the missing days for done."""
+    fails, so that nothing downstream takes the missing days for done. The failure names the days: the caller can go
+    on with the others."""
     found = list(found)
     final_until = platform.final_until(Ledger(platform.warehouse))
-    held_back = [report for _, report in found if report.has_blocked_days]
+    held_back = [report for _, report in found if report.held_back]
     for table, report in found:
         for result in report.days:
             metadata = day_metadata(table, result, final_until[table.name])
@@ -108,5 +109,9 @@ def _results(
                 },
             )
         yield from check_results_of(table, report)
-    for report in held_back:
-        raise dg.Failure(report.blocked_sentence(), allow_retries=False)
+    if held_back:
+        raise dg.Failure(
+            "\n".join(report.held_back_sentence() for report in held_back),
+            metadata={HELD_BACK: sorted({str(day) for report in held_back for day in report.held_back})},
+            allow_retries=False,
+        )

@@ -6,8 +6,10 @@ from puffy_platform.pipeline import Platform
 from puffy_platform.table import DayRange
 
 __all__ = [
+    "HELD_BACK",
     "INGEST_JOB",
     "MARTS_JOB",
+    "REFRESH_JOB",
     "SKIP_CURRENT_TAG",
     "TABLES_JOB",
     "first_partition",
@@ -15,10 +17,12 @@ __all__ = [
     "range_tags",
 ]
 
-INGEST_JOB, TABLES_JOB, MARTS_JOB = "ingest_days", "compute_days", "publish_marts"
+INGEST_JOB, TABLES_JOB, MARTS_JOB, REFRESH_JOB = "ingest_days", "compute_days", "publish_marts", "refresh"
 # Set on runs of the command line and the sensors: days that are current are left as they are. A person who
 # presses Materialize in the UI gets a real computation.
 SKIP_CURRENT_TAG = "puffy/skip_current"
+# The metadata of a failed step that names the days a check held back.
+HELD_BACK = "days held back"
 # Before any file has landed there is no first day yet; a month is enough for the graph to be looked at.
 DAYS_SHOWN_WITHOUT_FILES = 30
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 
 from puffy_platform.orchestration.build import build_definitions
-from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, TABLES_JOB, range_tags
+from puffy_platform.orchestration.names import HELD_BACK, INGEST_JOB, MARTS_JOB, TABLES_JOB, range_tags
 from puffy_platform.pipeline import Platform, affected
 from puffy_platform.table import DayRange, ranges
 
-__all__ = ["RunFailed", "dagster_home", "open_instance", "run_days"]
+__all__ = ["DaysHeldBack", "RunFailed", "dagster_home", "open_instance", "run_days"]
 
 INSTANCE_SETTINGS = """\
 # Written once by puffy; yours to change.
@@ -36,6 +39,10 @@ class RunFailed(RuntimeError):
     """A Dagster run failed; the message is the step's own."""
 
 
+class DaysHeldBack(RunFailed):
+    """Everything was computed but the days that a check of error severity held back; the message names them."""
+
+
 def dagster_home(platform: Platform) -> Path:
     """The folder of Dagster's instance, made on first use."""
     home = platform.settings.home / "dagster"
@@ -56,42 +63,57 @@ def open_instance(platform: Platform) -> dg.DagsterInstance:
 def run_days(platform: Platform, instance: dg.DagsterInstance, days: DayRange, *, force: bool = False) -> DayRange:
     """Ingest the landing files of `days`, compute every table for them, and everything else they touch.
 
-    Days before and after are computed again where what they read has changed. Returns the range of all days
-    visited. Raises RunFailed with the message of the first step that failed.
+    Days before and after are computed again where what they read has changed. A day that a check holds back is left
+    out of everything downstream, while the other days go on. Returns the range of all days visited.
+
+    Raises DaysHeldBack when all else is done, and RunFailed at once with the message of a step that crashed.
     """
-    definitions = build_definitions(platform)
-    _ingest(platform, definitions, instance, days, force)
+    runs = _Runs(build_definitions(platform), instance)
+    _ingest(platform, runs, days, force)
     derived = [table.name for table in platform.derived]
-    wave: DayRange | None = days if force else affected(platform, days, derived).hull() or days
-    visited = days
-    for _ in range(MAX_ROUNDS):
-        if wave is None:
+    visited, before = days, None
+    for number in range(MAX_ROUNDS):
+        stale = _stale(platform, days, derived, runs)
+        if number and (not stale or stale == before):
             break
-        _execute(definitions, instance, TABLES_JOB, wave, force and wave == days)
-        visited = DayRange(min(visited.first, wave.first), max(visited.last, wave.last))
-        wave = affected(platform, days, derived).hull()
-    _execute(definitions, instance, MARTS_JOB, None, force)
+        forced = force and number == 0
+        wave = days if forced or not stale else _hull(day for _, day in stale)
+        runs.over(TABLES_JOB, wave, forced)
+        visited, before = _hull((*visited, *wave)), stale
+    runs.once(MARTS_JOB)
+    if runs.held_back:
+        raise DaysHeldBack("\n".join(runs.reasons))
     return visited
 
 
-def _ingest(
-    platform: Platform, definitions: dg.Definitions, instance: dg.DagsterInstance, days: DayRange, force: bool
-) -> None:
+def _ingest(platform: Platform, runs: _Runs, days: DayRange, force: bool) -> None:
     """Read the landing days that may hold events of `days`, and those whose duplicates they decide.
 
     A day outside that has no file now is left as it is: files may have been read from another folder, or archived,
     and a run of other days must not empty it.
     """
     landing_days = _landing_days(platform, days)
-    _execute(definitions, instance, INGEST_JOB, landing_days, force)
+    runs.over(INGEST_JOB, landing_days, force)
+    ingested, before = [table.name for table in platform.ingested], None
     for _ in range(MAX_ROUNDS):
         files = platform.landing().files
-        stale = affected(platform, landing_days, [table.name for table in platform.ingested]).all_days()
-        wave = ranges(day for day in stale if day in files or day in landing_days)
-        for part in wave:
-            _execute(definitions, instance, INGEST_JOB, part, False)
-        if not wave:
+        stale = _stale(platform, landing_days, ingested, runs)
+        wave = {day for _, day in stale if day in files or day in landing_days}
+        if not wave or stale == before:
             return
+        runs.over(INGEST_JOB, wave, False)
+        before = stale
+
+
+def _stale(platform: Platform, days: DayRange, tables: list[str], runs: _Runs) -> set[tuple[str, dt.date]]:
+    """What is to be computed, less the days that were held back a moment ago."""
+    plan = affected(platform, days, tables)
+    return {(table, day) for table, found in plan.days.items() for day in found if day not in runs.held_back}
+
+
+def _hull(days: Iterable[dt.date]) -> DayRange:
+    found = sorted(days)
+    return DayRange(found[0], found[-1])
 
 
 def _landing_days(platform: Platform, days: DayRange) -> DayRange:
@@ -102,20 +124,53 @@ def _landing_days(platform: Platform, days: DayRange) -> DayRange:
     return DayRange(min(found.first, days.first), max(found.last, days.last)) if found else days
 
 
-def _execute(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, days: DayRange | None, force: bool
-) -> None:
-    tags = {} if days is None else range_tags(days, skip_current=not force)
-    result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        tags=tags,
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    if not result.success:
+@dataclass
+class _Runs:
+    """Executes jobs on one instance, and remembers which days were held back and why."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    held_back: set[dt.date] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
+
+    def over(self, job: str, days: Iterable[dt.date], force: bool) -> None:
+        """Run the job over these days. One held back fails its run, so the others are run again without it."""
+        waiting = self._ranges(days)
+        while waiting:
+            part = waiting.pop(0)
+            held_back = self.once(job, range_tags(part, skip_current=not force))
+            if held_back:
+                self.held_back |= held_back
+                waiting = self._ranges(part) + waiting
+
+    def _ranges(self, days: Iterable[dt.date]) -> list[DayRange]:
+        return ranges(day for day in days if day not in self.held_back)
+
+    def once(self, job: str, tags: dict[str, str] | None = None) -> set[dt.date]:
+        """One Dagster run; returns the days that its checks held back. Raises RunFailed when anything else failed."""
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            tags=tags,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        if result.success:
+            return set()
         failures = [event for event in result.all_events if event.is_step_failure]
         messages = [_message(event) for event in failures] or [f"run {result.run_id} of {job} failed"]
-        raise RunFailed("\n".join(messages))
+        held_back = [_held_back(event) for event in failures]
+        if not held_back or not all(held_back):
+            raise RunFailed("\n".join(messages))
+        self.reasons += messages
+        return set().union(*held_back)
+
+
+def _held_back(event: dg.DagsterEvent) -> set[dt.date]:
+    """The days that the checks of a failed step held back; empty when it failed of something else."""
+    described = event.step_failure_data.user_failure_data
+    days = described.metadata.get(HELD_BACK) if described else None
+    named = days.value if isinstance(days, dg.JsonMetadataValue) else None
+    return {dt.date.fromisoformat(str(day)) for day in named or ()}
 
 
 def _message(event: dg.DagsterEvent) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
-from puffy_platform.warehouse.ledger import Entry, content_hashes
+from puffy_platform.warehouse.ledger import HELD_BACK, Entry, content_hashes
 from puffy_platform.warehouse.store import stored_days
 
 __all__ = ["as_stored", "compute", "current_days", "materialise", "store"]
@@ -47,7 +48,7 @@ def materialise(
     """Compute a derived table for a range of days, chunk by chunk, each in one vectorised pass and one commit.
 
     Without `force` the days that are current are left alone. Days whose error-severity checks fail keep their
-    old rows and are reported; the others are written. Never raises for bad data: see `Report.has_blocked_days`.
+    old rows and are reported; the others are written. Never raises for bad data: see `Report.held_back`.
     """
     report, began = Report(table.name), time.monotonic()
     for chunk in days.chunks(platform.settings.run.chunk_days):
@@ -94,10 +95,11 @@ def store(
     run_id: str,
     held_back: set[dt.date] | None = None,
 ) -> list[DayResult]:
-    """Write the days whose content changed, then record all that were computed; `held_back` days stay as they are.
+    """Write the days whose content changed, then record all that were computed.
 
     The order matters: rows that are written and not recorded are found and computed again, a record of rows that
-    are not there would never be questioned.
+    are not there would never be questioned. `held_back` days keep their rows, and are not current from now on,
+    whatever is done: even when the bad file is taken back they are judged again.
     """
     contents = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
     money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
@@ -141,5 +143,12 @@ def store(
                 recorded_at=now,
             )
         )
-    ledger.record(entries, snapshot)
+    nothing_yet = Entry(table.name, span.first, 0, "", {}, definition, HELD_BACK, "", 0, None, run_id, now)
+    held = [(day, ledger.get(table.name, day) or nothing_yet) for day in held_back or ()]
+    kept = [
+        replace(known, day=day, inputs_hash=HELD_BACK, run_id=run_id, recorded_at=now)
+        for day, known in held
+        if known.is_recorded
+    ]
+    ledger.record(entries + kept, snapshot)
     return [DayResult(e.day, e.rows, e.money_cents, e.day in written, recomputed=True) for e in entries]

@@ -16,7 +16,7 @@ from puffy_platform.pipeline.landing import Landing
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import DayRange, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
-from puffy_platform.warehouse.ledger import Entry
+from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
 __all__ = ["Fingerprints", "Plan", "Reason", "affected"]
 
@@ -26,6 +26,7 @@ class Reason(Enum):
 
     NEW = "never computed"
     UNRECORDED = "a run was cut off after writing it"
+    HELD_BACK = "a check failed when it was last computed"
     DEFINITION = "its settings or its definition changed"
     FILES = "its landing files changed"
     REPAIRS = "a repair of the day was added, changed or removed"
@@ -135,10 +136,12 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
     """What is not current among the days of `within` and all days computed before, for these tables (or all).
 
     Follows the declared reads: a landing day with new files, then the days that read it, table by table. The
-    days marked UPSTREAM are a bound: when an upstream day comes out unchanged they are left as they are.
+    days marked UPSTREAM are a bound: when an upstream day comes out unchanged they are left as they are. A day that
+    a check held back is expected to be so again: should it pass, the days that read it are affected by its new rows.
     """
     ledger = Ledger(platform.warehouse)
     prints = Fingerprints(platform, ledger, platform.landing())
+    held_back = {entry.day for entry in ledger if entry.inputs_hash == HELD_BACK}
     planned: dict[str, dict[dt.date, Reason]] = {}
     repairs: dict[dt.date, tuple[str, ...]] = {}
     for table in platform.tables.values():
@@ -147,7 +150,10 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
         known = ledger.of(table.name)
         wanted = set(within) | set(known)
         reasons: dict[dt.date, Reason] = {}
-        may_change = _readers(platform, table, planned, DayRange(min(wanted), max(wanted))) if wanted else set()
+        may_change = set()
+        if wanted:
+            hull = DayRange(min(wanted), max(wanted))
+            may_change = _readers(platform, table, planned, hull, held_back)
         for day in sorted(wanted):
             if day not in known:
                 reasons[day] = Reason.NEW
@@ -164,6 +170,8 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
 
 
 def _why(table: Table, entry: Entry, now: str, prints: Fingerprints) -> Reason:
+    if entry.inputs_hash == HELD_BACK:
+        return Reason.HELD_BACK
     if entry.definition_hash != prints.definition(table):
         return Reason.DEFINITION
     if entry.inputs_hash.partition("+")[2] != now.partition("+")[2]:
@@ -178,12 +186,16 @@ def _changed_repairs(recorded: str, now: str) -> tuple[str, ...]:
 
 
 def _readers(
-    platform: Platform, table: Table, planned: dict[str, dict[dt.date, Reason]], within: DayRange
+    platform: Platform,
+    table: Table,
+    planned: dict[str, dict[dt.date, Reason]],
+    within: DayRange,
+    held_back: Collection[dt.date],
 ) -> set[dt.date]:
-    """The days of the table that read a planned upstream day."""
+    """The days of the table that read a planned upstream day, other than one held back."""
     days: set[dt.date] = set()
     for read in table.reads:
-        for upstream_day in planned.get(read.table, {}):
+        for upstream_day in planned.get(read.table, {}).keys() - held_back:
             reading = read.read_by(DayRange(upstream_day, upstream_day), platform.settings, within.last).clip(within)
             days.update(reading or ())
     return days

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from puffy_platform.ingest.repairs_file import load_repairs
 from puffy_platform.pipeline.landing import Landing
+from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Table
 from puffy_platform.tables import TABLES
@@ -25,7 +26,8 @@ class Platform:
     """Settings, tables and warehouse of one home.
 
     `landing_folder` and `warehouse_root` override those in the settings; `on_progress` hears of each finished
-    chunk of a table.
+    chunk of a table. Raises RulesError when the channel rules cannot be used: a mistake there stops every command
+    before any work.
     """
 
     settings: Settings
@@ -33,6 +35,9 @@ class Platform:
     landing_folder: Path | None = None
     warehouse_root: str | None = None
     on_progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        load_rules(self.settings)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from puffy_platform.outcomes import OUTCOME_SCHEMA
+from puffy_platform.outcomes import OUTCOME_SCHEMA, blocked_days
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.warehouse.ledger import Entry
 
 __all__ = ["CHECK_RESULTS", "DayResult", "Report", "check_results", "record_outcomes"]
 
 CHECK_RESULTS = "check_results"
+FAILURES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,21 @@ class Report:
         self.seconds = seconds
 
     @property
-    def has_blocked_days(self) -> bool:
-        """A failed error-severity check held at least one day back."""
-        return not self.outcomes.filter(pl.col("status") == "fail").is_empty()
+    def held_back(self) -> list[dt.date]:
+        """The days that keep their old rows because a check of error severity failed, in order."""
+        return sorted(blocked_days(self.outcomes))
 
-    def blocked_sentence(self) -> str:
-        """Which days keep their old rows, and because of which checks."""
+    def held_back_sentence(self) -> str:
+        """Which days stay as they were, and because of which checks."""
         failed = self.outcomes.filter(pl.col("status") == "fail").sort("day", "check")
         lines = [
-            f"{row['day']} {row['check']}: observed {row['observed']}, expected {row['expected']}"
-            for row in failed.head(10).iter_rows(named=True)
+            f"{row['day']} {row['check']}: {row['observed']} (expected {row['expected']})"
+            for row in failed.head(FAILURES_SHOWN).iter_rows(named=True)
         ]
-        days = failed["day"].n_unique()
-        return f"{self.table}: {days} day(s) keep their old rows because a check failed:\n  " + "\n  ".join(lines)
+        more = failed.height - len(lines)
+        lines += [f"and {more:,} more"] if more else []
+        days = "1 day" if len(self.held_back) == 1 else f"{len(self.held_back)} days"
+        return f"{self.table}: checks held {days} back, the rows stay as they were:\n  " + "\n  ".join(lines)
 
 
 def record_outcomes(platform: Platform, reports: Iterable[Report], run_id: str) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from puffy_platform.outcomes import check_names
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import check_results
+from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
+from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
 __all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "status_of"]
 
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
 _ORDER = (GREEN, YELLOW, RED)
+HELD_BACK_SHOWN = 3
 
 
 @dataclass
 class TableStatus:
-    """One table on one day. `reasons` is empty exactly when it is GREEN."""
+    """One table on one day. `reasons` is empty exactly when it is GREEN; a day that was never computed is not final."""
 
     table: str
     colour: str
@@ -43,7 +48,8 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
     """The state of `day` (default: the newest landing day). None when nothing has ever landed.
 
     RED: the day is missing though its files are there, or a check of error severity failed. YELLOW: it is not
-    current, no file landed for it, or a check warns. A skipped check changes no colour and is not a passed one.
+    current, rests on a day that was held back, no file landed for it, or a check warns. A skipped check changes no
+    colour and is not a passed one.
     """
     landing, ledger = platform.landing(), Ledger(platform.warehouse)
     if day is None:
@@ -51,24 +57,25 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
             return None
         day = landing.days.last
     prints = Fingerprints(platform, ledger, landing)
-    outcomes = check_results(platform).filter(pl.col("day") == day)
+    outcomes = _declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
+    doubts = _doubts(platform, outcomes.filter(pl.col("status") == "fail"), day)
     final_until = platform.final_until(ledger)
     tables = []
     for table in platform.tables.values():
-        entry = ledger.get(table.name, day)
-        until = final_until[table.name]
-        found = TableStatus(table.name, GREEN, entry.rows if entry else None, until is not None and day <= until)
-        if entry is None and (day in landing.files or table.transform is not None):
-            _add(found, RED, "never computed for this day")
-        elif entry is not None and entry.inputs_hash != prints.of(table, day):
-            _add(found, YELLOW, "not current: its files, repairs, settings or upstream rows changed since")
-        if table.transform is None and day not in landing.files:
-            _add(found, YELLOW, "no file landed for this day")
-        for row in outcomes.filter(
-            (pl.col("table") == table.name) & pl.col("status").is_in(["fail", "warn"])
-        ).iter_rows(named=True):
+        entry, until = _computed(ledger.get(table.name, day)), final_until[table.name]
+        is_final = entry is not None and until is not None and day <= until
+        found = TableStatus(table.name, GREEN, entry.rows if entry else None, is_final)
+        for row in outcomes.filter(table=table.name, day=day).iter_rows(named=True):
             colour = RED if row["status"] == "fail" else YELLOW
             _add(found, colour, f"{row['check']}: {row['observed']} (expected {row['expected']})")
+        if table.transform is None and day not in landing.files:
+            _add(found, YELLOW, "no file landed for this day")
+        elif entry is None:
+            _add(found, RED, "never computed for this day")
+        elif entry.inputs_hash != prints.of(table, day):
+            _add(found, YELLOW, _out_of_date(entry))
+        if table.name in doubts:
+            _add(found, YELLOW, doubts[table.name])
         tables.append(found)
     notes = [f"{file.path.name} was left alone: {file.reason}" for file in landing.ignored]
     return Status(day, max((t.colour for t in tables), key=_ORDER.index), tables, notes)
@@ -77,3 +84,48 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
 def _add(status: TableStatus, colour: str, reason: str) -> None:
     status.colour = max(status.colour, colour, key=_ORDER.index)
     status.reasons.append(reason)
+
+
+def _computed(entry: Entry | None) -> Entry | None:
+    """The entry, unless it says that the day was held back and never had rows before."""
+    return None if entry is not None and entry.inputs_hash == HELD_BACK and not entry.version else entry
+
+
+def _out_of_date(entry: Entry) -> str:
+    if entry.inputs_hash == HELD_BACK:
+        return "these are the old rows: a failed check held the new ones back"
+    return "not current: its files, repairs, settings or upstream rows changed since"
+
+
+def _declared(platform: Platform, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Without the outcomes of checks that no longer exist: nothing will ever judge those again."""
+    names = [(table.name, check) for table in platform.tables.values() for check in check_names(table)]
+    return outcomes.join(
+        pl.DataFrame(names, schema=["table", "check"], orient="row"), on=["table", "check"], how="semi"
+    )
+
+
+def _doubts(platform: Platform, failed: pl.DataFrame, day: dt.date) -> dict[str, str]:
+    """By table, the held-back days that `day` rests on, directly or through others, in words."""
+    roots: dict[str, list[str]] = {}
+    for name, held_back in failed.select("table", "day").unique().sort("day", "table").iter_rows():
+        reached = {name: DayRange(held_back, held_back)}
+        for table in platform.derived:
+            found = _days_that_read(platform, table, reached, max(day, held_back))
+            if found is not None and table.name != name:
+                reached[table.name] = found
+        for table in reached.keys() - {name}:
+            if day in reached[table]:
+                roots.setdefault(table, []).append(f"{name} {held_back}")
+    return {table: f"rests on what a check held back: {_some(found)}" for table, found in roots.items()}
+
+
+def _days_that_read(platform: Platform, table: Table, reached: Mapping[str, DayRange], end: dt.date) -> DayRange | None:
+    """The days of the table that read any of the days reached so far, `end` being the last day there is."""
+    found = [read.read_by(reached[read.table], platform.settings, end) for read in table.reads if read.table in reached]
+    return DayRange(min(days.first for days in found), max(days.last for days in found)) if found else None
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - HELD_BACK_SHOWN
+    return ", ".join(names[:HELD_BACK_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -17,9 +17,11 @@ from deltalake import DeltaTable
 from puffy_platform.table import Table
 from puffy_platform.warehouse.store import StoredDay, Warehouse, stored_days
 
-__all__ = ["Entry", "Ledger", "content_hashes"]
+__all__ = ["HELD_BACK", "Entry", "Ledger", "content_hashes"]
 
 NAME = "_ledger"
+# Recorded as the inputs hash of a day whose new rows failed a check; no inputs have this hash.
+HELD_BACK = "held back"
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "table": pl.String,
     "day": pl.Date,

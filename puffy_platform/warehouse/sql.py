@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,29 +19,58 @@ __all__ = ["SqlError", "query"]
 
 
 class SqlError(ValueError):
-    """The query failed; the message is DuckDB's."""
+    """The query cannot be run; the message is DuckDB's, or says what can be asked."""
 
 
 def query(warehouse: Warehouse, tables: Iterable[Table], text: str, logs: Iterable[str] = ()) -> pl.DataFrame:
-    """Run a query; every table is a view of its name over its newest version, and so are the `logs` (Delta
-    tables outside the registry). Only tables the text mentions are opened. Raises SqlError."""
+    """Run one query; every table is a view of its name over its newest version, and so are the `logs` (Delta
+    tables outside the registry). Only tables the text mentions are opened. Raises SqlError.
+
+    Only reading is possible: a statement that could write, attach or change anything is refused before it runs.
+    """
     import duckdb
 
     words = set(re.findall(r"\w+", text.lower()))
+    known = {table.name: table.empty() for table in tables} | dict.fromkeys(logs)
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for table in tables:
-            if table.name in words:
-                _view(connection, warehouse, table.name, table.empty())
-        for name in logs:
-            if name in words:
-                _view(connection, warehouse, name, None)
         try:
-            relation = connection.sql(text)
-            rows: pl.DataFrame = pl.DataFrame() if relation is None else relation.pl()
-            return rows
+            _refuse_writing(connection, text)
+            connection.execute("SET TimeZone = 'UTC'")
+            for name in known.keys() & words:
+                _view(connection, warehouse, name, known[name])
+            return _with_whole_numbers(connection.sql(text).pl())
+        except duckdb.CatalogException as error:
+            raise SqlError(_name_tables(str(error), known)) from None
         except duckdb.Error as error:
             raise SqlError(str(error)) from None
+
+
+def _refuse_writing(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    # A PIVOT that finds its columns itself is several statements to DuckDB, and COPY can hide in it.
+    import duckdb
+
+    statements = connection.extract_statements(text)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise SqlError(
+            "sql only reads: give one statement beginning with SELECT, FROM, WITH, DESCRIBE or SUMMARIZE "
+            "(and name a PIVOT's columns: ... IN (...))"
+        )
+
+
+def _with_whole_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """DuckDB sums integers to 128 bits, which arrive as decimals without places: they are integers again."""
+    whole = [name for name, dtype in rows.schema.items() if isinstance(dtype, pl.Decimal) and dtype.scale == 0]
+    return rows.with_columns(pl.col(whole).cast(pl.Int128))
+
+
+def _name_tables(message: str, known: Iterable[str]) -> str:
+    """DuckDB knows only the views opened for the query; whoever mistypes a table wants to know which there are."""
+    found = re.match(r"Catalog Error: Table with name (\S+) does not exist", message)
+    if not found:
+        return message
+    close = difflib.get_close_matches(found[1], known, n=1)
+    suggestion = f", did you mean {close[0]}?" if close else "."
+    return f"there is no table {found[1]}{suggestion} There are: {', '.join(known)}"
 
 
 def _view(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, name: str, empty: pl.DataFrame | None) -> None:
