@@ -4,4 +4,9 @@ from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.pipeline import Platform
 from puffy_platform.settings import load_settings
 
-defs = build_definitions(Platform(load_settings()))
+
+def _platform() -> Platform:
+    return Platform(load_settings())
+
+
+defs = build_definitions(_platform(), reload=_platform)

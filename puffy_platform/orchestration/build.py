@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import dagster as dg
 
 from puffy_platform.orchestration.assets import derived_asset, ingest_asset, landing_files
+from puffy_platform.orchestration.liveness import hold_run
 from puffy_platform.orchestration.marts import SCHEMA, FreshDuckDB, marts_asset, published_asset
-from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, TABLES_JOB, first_partition
+from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, REFRESH_JOB, TABLES_JOB, first_partition
 from puffy_platform.orchestration.sensors import daily_refresh, landing_sensor, marts_sensor
 from puffy_platform.pipeline import Platform
 
 __all__ = ["build_definitions"]
 
 
-def build_definitions(platform: Platform) -> dg.Definitions:
-    """Every table as an asset, the jobs over them, in-process execution (a step's own process costs seconds)."""
+def build_definitions(platform: Platform, reload: Callable[[], Platform] | None = None) -> dg.Definitions:
+    """Every table as an asset, the jobs over them, in-process execution (a step's own process costs seconds).
+
+    `reload` gives the platform as its settings are now: sensors live for days, and settings are files.
+    """
     partitions = dg.DailyPartitionsDefinition(start_date=str(first_partition(platform)), timezone="UTC")
     with warnings.catch_warnings():
         # Backfill policies are in beta; the choice is deliberate and measured.
@@ -29,14 +34,27 @@ def build_definitions(platform: Platform) -> dg.Definitions:
     marts_job = dg.define_asset_job(
         MARTS_JOB, dg.AssetSelection.assets(marts, published), description="Publish the marts."
     )
+    refresh_job = dg.define_asset_job(
+        REFRESH_JOB, dg.AssetSelection.assets(ingest, *derived), description="Read landing files, compute the tables."
+    )
     return dg.Definitions(
         assets=[landing_files(platform), ingest, *derived, marts, published],
-        jobs=[ingest_job, tables_job, marts_job],
-        sensors=[landing_sensor([ingest_job, tables_job]), marts_sensor(tables_job, marts_job)],
-        schedules=[daily_refresh(platform, tables_job)],
+        jobs=[ingest_job, tables_job, refresh_job, marts_job],
+        sensors=[landing_sensor(platform, [ingest_job, tables_job]), marts_sensor(platform, marts_job)],
+        schedules=[daily_refresh(platform, refresh_job)],
         resources={
-            "platform": dg.ResourceDefinition.hardcoded_resource(platform),
+            "platform": _platform_resource(platform, reload),
             "marts": FreshDuckDB(database=str(platform.settings.marts), schema=SCHEMA),
         },
         executor=dg.in_process_executor,
     )
+
+
+def _platform_resource(platform: Platform, reload: Callable[[], Platform] | None) -> dg.ResourceDefinition:
+    def open_platform(context: dg.InitResourceContext) -> Platform:
+        current = reload() if reload else platform
+        if context.run is not None:
+            hold_run(current, context.run.run_id)
+        return current
+
+    return dg.ResourceDefinition(open_platform)

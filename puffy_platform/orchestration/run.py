@@ -23,6 +23,16 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# A laptop has few cores; Dagster would start ten runs of a backfill at once.
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+# Runs whose process never came up, or does not end when it is told to.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  cancel_timeout_seconds: 60
+  poll_interval_seconds: 30
 event_log_storage:
   module: puffy_platform.orchestration.event_log
   class: BatchedSqliteEventLogStorage

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from puffy_platform.ingest.landing import IgnoredFile, LandingFile, content_hash, find_landing_files
@@ -23,18 +23,21 @@ __all__ = ["Landing"]
 
 # File systems tell two writes this close to each other not surely apart: such a file is hashed at every look.
 YOUNG_SECONDS = 2.0
+# A first look at years of files may be cut off; the next one then goes on from here.
+SAVE_EVERY_SECONDS = 10.0
 # What a file that cannot be opened is read as: nothing.
 NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
 class Landing:
-    """The files of the landing folder by day, each with its content hash, and those that were left alone; and the
-    repairs of known incidents."""
+    """The files of the landing folder by day, each with its content hash and the time it was written (seconds since
+    1970), and those that were left alone; and the repairs of known incidents."""
 
     files: dict[dt.date, tuple[LandingFile, ...]]
     hashes: dict[Path, str]
     ignored: tuple[IgnoredFile, ...]
+    modified: dict[Path, float] = field(default_factory=dict)
     repairs: tuple[Repair, ...] = ()
 
     @classmethod
@@ -43,24 +46,29 @@ class Landing:
         found, ignored = find_landing_files(folder) if folder.is_dir() else ([], [])
         remembered = _load(memory)
         hashes: dict[Path, str] = {}
+        modified: dict[Path, float] = {}
         now_known: dict[str, str] = {}
-        there = []
+        there, saved_at = [], time.monotonic()
         for file in found:
             try:
                 stat = file.path.stat()
             except FileNotFoundError:
                 continue
             there.append(file)
+            modified[file.path] = stat.st_mtime
             key = f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
             hashes[file.path] = remembered.get(key) or _hash(file.path)
             if time.time() - max(stat.st_mtime, stat.st_ctime) > YOUNG_SECONDS:
                 now_known[key] = hashes[file.path]
+            if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                _save(memory, remembered | now_known)
+                saved_at = time.monotonic()
         if now_known != remembered:
             _save(memory, now_known)
         by_day: dict[dt.date, list[LandingFile]] = defaultdict(list)
         for file in there:
             by_day[file.day].append(file)
-        return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored), repairs)
+        return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored), modified, repairs)
 
     @property
     def days(self) -> DayRange | None:
