@@ -33,7 +33,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._held = threading.local()
         super().__init__(*args, **kwargs)
         # A batch holds the databases of its run and the index at once.
-        self._db_lock = threading.RLock()
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> BatchedSqliteEventLogStorage:
