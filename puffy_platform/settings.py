@@ -135,6 +135,10 @@ class Run(Section):
     settled_after_seconds: float = Field(ge=0, le=3_600)
 
 
+class Maintain(Section):
+    retain_days: int = Field(ge=1, le=3_650)
+
+
 class Alerts(Section):
     channels: dict[str, Annotated[str, Field(pattern=r"^[#@].+")]]
 
@@ -155,6 +159,7 @@ class Settings(Section):
     paths: Paths
     partitions: Partitions
     run: Run
+    maintain: Maintain
     alerts: Alerts
 
     @property
@@ -181,9 +186,13 @@ class Settings(Section):
         """The user's channel rules; None means the built-in rules, DEFAULT_RULES_FILE."""
         return Path(self.channels.rules_file) if self.channels.rules_file else None
 
+    def values_of(self, sections: tuple[str, ...]) -> dict[str, Any]:
+        """The values of these sections, by section and key, as JSON has them."""
+        return {name: getattr(self, name).model_dump(mode="json") for name in sorted(sections)}
+
     def fingerprint(self, sections: tuple[str, ...]) -> str:
         """Stable hash of these sections (and of the rules file's text, if `channels` is one of them)."""
-        chosen: dict[str, Any] = {name: getattr(self, name).model_dump(mode="json") for name in sorted(sections)}
+        chosen = self.values_of(sections)
         if "channels" in sections:
             chosen["rules"] = (self.rules_file or DEFAULT_RULES_FILE).read_text("utf-8")
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

@@ -180,6 +180,19 @@ class Table:
             for name, column in self.contract.to_schema().columns.items()
         ]
 
+    def definition(self, settings: Settings) -> dict[str, Any]:
+        """What `definition_fingerprint` is the hash of, to be read by people: how two definitions differ."""
+        return {
+            "version": self.version,
+            "columns": {name: str(dtype) for name, dtype in self.schema.items()},
+            "reads": {
+                r.table: "all days" if r.history else [_resolve(r.before, settings), _resolve(r.after, settings)]
+                for r in self.reads
+            },
+            "settings": settings.values_of(self.settings_sections),
+            "settings_fingerprint": settings.fingerprint(self.settings_sections),
+        }
+
     def definition_fingerprint(self, settings: Settings) -> str:
         """Stable hash of what the rows depend on beside the inputs: version, columns, reads and settings."""
         parts = [

@@ -41,7 +41,8 @@ class Platform:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.warehouse_root or self.settings.warehouse)
+        root = self.warehouse_root or self.settings.warehouse
+        return Warehouse(root, retain_days=self.settings.maintain.retain_days)
 
     def landing(self) -> Landing:
         """A fresh look at the landing folder and the repairs. Raises RepairsError when those cannot be used."""

@@ -7,21 +7,23 @@ recomputed" follows from that; nothing else keeps state.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
 
-from puffy_platform.table import Table
+from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse.store import StoredDay, Warehouse, stored_days
 
-__all__ = ["HELD_BACK", "Entry", "Ledger", "content_hashes"]
+__all__ = ["HELD_BACK", "ROLLED_BACK", "Entry", "Ledger", "content_hashes"]
 
 NAME = "_ledger"
 # Recorded as the inputs hash of a day whose new rows failed a check; no inputs have this hash.
 HELD_BACK = "held back"
+# Begins the inputs hash of a day that a person has put back to earlier rows; the time they are of follows.
+ROLLED_BACK = "rolled back to "
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "table": pl.String,
     "day": pl.Date,
@@ -60,6 +62,11 @@ class Entry:
     def is_recorded(self) -> bool:
         """False for rows that are there, but that no run has recorded: a run was cut off, or still is at work."""
         return self.recorded_at is not None
+
+    @property
+    def rolled_back_to(self) -> str | None:
+        """The time whose rows the day was put back to, and holds until that is undone; None for any other day."""
+        return self.inputs_hash.removeprefix(ROLLED_BACK) if self.inputs_hash.startswith(ROLLED_BACK) else None
 
     def content(self, part: dt.date | None = None) -> str | None:
         """What names the day's rows, or of those the rows of one part; None when there are none."""
@@ -129,7 +136,7 @@ class Ledger:
             for entry in found
         ]
         facts = pl.DataFrame(rows, schema=SCHEMA)
-        self.warehouse.append(NAME, facts)
+        self.warehouse.append(NAME, facts, _note(by_table))
         self._facts = pl.concat([self._facts, facts])
         for table in by_table:
             view = self._views.pop(table, None)
@@ -157,6 +164,18 @@ class Ledger:
         return _View(
             snapshot, {day: known.get(day) or _unrecorded(table, day, stored.get(day), version) for day in days}
         )
+
+
+def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
+    """What the commit says of itself, so that the history of the platform can be told from the log alone."""
+    entries = [entry for found in by_table.values() for entry in found]
+    days = sorted(entry.day for entry in entries)
+    return {
+        "puffy.run": ", ".join(sorted({entry.run_id for entry in entries})),
+        "puffy.tables": ", ".join(by_table),
+        "puffy.days": str(DayRange(days[0], days[-1])),
+        "puffy.day_count": str(len(entries)),
+    }
 
 
 def _entry(row: dict[str, Any]) -> Entry:

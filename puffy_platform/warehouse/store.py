@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from puffy_platform.table import DayRange, Table
 
-__all__ = ["StoredDay", "Warehouse", "WarehouseError", "stored_days"]
+__all__ = ["StoredDay", "Warehouse", "WarehouseError", "retention", "stored_days"]
 
 COMMIT_ATTEMPTS = 8
 
@@ -50,12 +50,25 @@ def stored_days(delta: DeltaTable | None) -> dict[dt.date, StoredDay]:
     }
 
 
+def retention(days: int) -> dict[str, str]:
+    """The properties of a Delta table whose every version of the last `days` can be read.
+
+    Delta's own default forgets after 7 days which files were replaced; a vacuum then takes them for orphans.
+    """
+    kept = f"interval {days} days"
+    return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
+
+
 @dataclass(frozen=True)
 class Warehouse:
-    """The Delta tables under `root`, a folder or an object-store URL (`storage_options` as delta-rs takes them)."""
+    """The Delta tables under `root`, a folder or an object-store URL (`storage_options` as delta-rs takes them).
+
+    `retain_days` is what new tables promise to time travel: for so long their log remembers the files they replaced.
+    """
 
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict)
+    retain_days: int = 30
 
     def uri(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -114,9 +127,9 @@ class Warehouse:
             note=note,
         )
 
-    def append(self, name: str, rows: pl.DataFrame) -> int:
-        """Add rows to an unpartitioned log table; appends never conflict."""
-        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note={}).version()
+    def append(self, name: str, rows: pl.DataFrame, note: Mapping[str, str] | None = None) -> int:
+        """Add rows to an unpartitioned log table, in one commit carrying `note`; appends never conflict."""
+        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note=note or {}).version()
         if version and version % 64 == 0:
             self._compact(name)
         return version
@@ -168,6 +181,7 @@ class Warehouse:
                 mode="ignore",
                 partition_by=partition_by,
                 storage_options=dict(self.storage_options),
+                configuration=retention(self.retain_days),
             )
         if set(rows.columns) - {column.name for column in delta.schema().fields}:
             no_rows = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest())
