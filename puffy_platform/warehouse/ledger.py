@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse.store import StoredDay, Warehouse, stored_days
 
-__all__ = ["HELD_BACK", "ROLLED_BACK", "Entry", "Ledger", "content_hashes"]
+__all__ = ["HELD_BACK", "ROLLED_BACK", "Entry", "Ledger", "content_hashes", "entry_of"]
 
 NAME = "_ledger"
 # Recorded as the inputs hash of a day whose new rows failed a check; no inputs have this hash.
@@ -159,7 +159,7 @@ class Ledger:
             orient="row",
         )
         matching = facts.join(now, on=["day", "files"], how="semi").unique("day", keep="last", maintain_order=True)
-        known = {row["day"]: _entry(row) for row in matching.iter_rows(named=True)}
+        known = {row["day"]: entry_of(row) for row in matching.iter_rows(named=True)}
         version = 0 if snapshot is None else snapshot.version()
         return _View(
             snapshot, {day: known.get(day) or _unrecorded(table, day, stored.get(day), version) for day in days}
@@ -178,7 +178,8 @@ def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
     }
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def entry_of(row: dict[str, Any]) -> Entry:
+    """A row of the ledger as an Entry."""
     return Entry(**{**row, "parts": {part["part"]: part["hash"] for part in row["parts"]}})
 
 
