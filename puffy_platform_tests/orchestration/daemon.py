@@ -7,16 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
-import dagster as dg
-
-from puffy_platform.orchestration.run import open_instance
 from puffy_platform.pipeline import Platform
 
-__all__ = ["Daemon", "instance_of"]
+__all__ = ["Daemon"]
 
 
 class Daemon:
@@ -54,15 +49,7 @@ class Daemon:
             assert self.process is not None
             assert self.process.poll() is None, f"the daemon ended by itself:\n{self._end_of_log()}"
             assert time.monotonic() < deadline, f"no {what} within {seconds} seconds:\n{self._end_of_log()}"
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def _end_of_log(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-60:])
-
-
-@contextmanager
-def instance_of(platform: Platform, path: Path) -> Iterator[dg.DagsterInstance]:
-    """The home's Dagster instance, with the settings written into `path` beside those the platform writes."""
-    del path
-    with open_instance(platform) as instance:
-        yield instance
