@@ -1,0 +1,38 @@
+"""The pipeline of a home, table by table and without Dagster: prints what each stage took, as JSON."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from puffy_platform.pipeline import Platform, materialise, materialise_ingest
+from puffy_platform.settings import load_settings
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main(home: Path, settings_file: Path | None = None) -> None:
+    platform = Platform(load_settings(home, settings_file))
+    days = platform.landing().days
+    assert days is not None
+    found: dict[str, tuple[float, float, float]] = {}
+
+    def stage(name: str, work: Callable[[], object]) -> None:
+        wall, cpu = time.monotonic(), _cpu()
+        work()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found[name] = (time.monotonic() - wall, _cpu() - cpu, peak)
+
+    stage("ingest", lambda: materialise_ingest(platform, days, run_id="bench"))
+    for table in platform.derived:
+        stage(table.name, lambda table=table: materialise(platform, table, days, run_id="bench"))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
