@@ -120,4 +120,7 @@ def _days_to_read(platform: Platform, chunk: DayRange, ledger: Ledger, landing: 
         hashes = {day: prints.of(table, day) for day in chunk}
         stale |= set(chunk) - current_days(ledger, table, hashes)
     reach = dt.timedelta(days=platform.settings.ingest.late_days + 1)
-    return {day for day in chunk if any(earlier <= day <= earlier + reach for earlier in stale)}
+    rolled_back = {
+        day for table in platform.ingested for day, entry in ledger.of(table.name).items() if entry.rolled_back_to
+    }
+    return {day for day in chunk if any(earlier <= day <= earlier + reach for earlier in stale)} - rolled_back

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import polars as pl
+from deltalake import DeltaTable
 
 from puffy_platform.outcomes import blocked_days, evaluate
+from puffy_platform.pipeline.definition_log import remember_definition
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
@@ -23,7 +25,7 @@ from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry, content_hashes
 from puffy_platform.warehouse.store import stored_days
 
-__all__ = ["as_stored", "compute", "current_days", "materialise", "store"]
+__all__ = ["as_stored", "compute", "current_days", "materialise", "store", "write"]
 
 
 def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
@@ -80,9 +82,13 @@ def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start
 
 
 def current_days(ledger: Ledger, table: Table, hashes: Mapping[dt.date, str]) -> set[dt.date]:
-    """The days whose recorded inputs hash is the one given."""
+    """The days whose recorded inputs hash is the one given, and those that are rolled back: they keep their rows."""
     entries = ledger.of(table.name)
-    return {day for day, inputs_hash in hashes.items() if day in entries and entries[day].inputs_hash == inputs_hash}
+    return {
+        day
+        for day, inputs_hash in hashes.items()
+        if day in entries and (entries[day].inputs_hash == inputs_hash or entries[day].rolled_back_to)
+    }
 
 
 def store(
@@ -99,12 +105,14 @@ def store(
 
     The order matters: rows that are written and not recorded are found and computed again, a record of rows that
     are not there would never be questioned. `held_back` days keep their rows, and are not current from now on,
-    whatever is done: even when the bad file is taken back they are judged again.
+    whatever is done: even when the bad file is taken back they are judged again. Days that a person has rolled back
+    while they were computed are left alone.
     """
+    rolled_back = _rolled_back_meanwhile(platform, ledger, table, span)
     contents = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
     money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
     nothing = {"rows": 0, "content_hash": "", "parts": []}
-    good = [day for day in span if day not in (held_back or ())]
+    good = [day for day in span if day not in (held_back or ()) and day not in rolled_back]
     before = {day: ledger.get(table.name, day) for day in good}
 
     def content_hash(day: dt.date) -> str:
@@ -114,14 +122,8 @@ def store(
         entry = before[day]
         return content_hash(day) != (entry.content_hash if entry else "")
 
-    written: dict[dt.date, tuple[int, str]] = {}
-    snapshot = None
-    for part in ranges(day for day in good if is_changed(day)):
-        snapshot = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
-        now_stored = stored_days(snapshot)
-        for day in part:
-            written[day] = (snapshot.version(), now_stored[day].files if day in now_stored else "")
-    definition, now = table.definition_fingerprint(platform.settings), dt.datetime.now(dt.UTC)
+    snapshot, written = write(platform, table, [day for day in good if is_changed(day)], rows, run_id)
+    definition, now = remember_definition(platform, table), dt.datetime.now(dt.UTC)
     entries = []
     for day in good:
         content = contents.get(day, nothing)
@@ -144,7 +146,7 @@ def store(
             )
         )
     nothing_yet = Entry(table.name, span.first, 0, "", {}, definition, HELD_BACK, "", 0, None, run_id, now)
-    held = [(day, ledger.get(table.name, day) or nothing_yet) for day in held_back or ()]
+    held = [(day, ledger.get(table.name, day) or nothing_yet) for day in (held_back or set()) - rolled_back]
     kept = [
         replace(known, day=day, inputs_hash=HELD_BACK, run_id=run_id, recorded_at=now)
         for day, known in held
@@ -152,3 +154,24 @@ def store(
     ]
     ledger.record(entries + kept, snapshot)
     return [DayResult(e.day, e.rows, e.money_cents, e.day in written, recomputed=True) for e in entries]
+
+
+def write(
+    platform: Platform, table: Table, days: Iterable[dt.date], rows: pl.DataFrame, run_id: str
+) -> tuple[DeltaTable | None, dict[dt.date, tuple[int, str]]]:
+    """Replace these days by their part of `rows`; returns the table after it, and by day the commit and its files."""
+    snapshot, written = None, {}
+    for part in ranges(days):
+        snapshot = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
+        stored = stored_days(snapshot)
+        for day in part:
+            written[day] = (snapshot.version(), stored[day].files if day in stored else "")
+    return snapshot, written
+
+
+def _rolled_back_meanwhile(platform: Platform, ledger: Ledger, table: Table, span: DayRange) -> set[dt.date]:
+    if not ledger.has_moved_on():
+        return set()
+    now = Ledger(platform.warehouse).of(table.name)
+    rolled_back = {day for day in span if day in now and now[day].rolled_back_to}
+    return {day for day in rolled_back if (known := ledger.get(table.name, day)) is None or not known.rolled_back_to}

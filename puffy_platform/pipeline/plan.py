@@ -100,6 +100,8 @@ class Plan:
     days: dict[str, dict[dt.date, Reason]]
     # By landing day, the names of the repairs that make it stale.
     repairs: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
+    # Days that are rolled back, by table, with the time whose rows they hold: nothing but a person computes them.
+    rolled_back: dict[str, dict[dt.date, str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(self.days.values())
@@ -116,10 +118,21 @@ class Plan:
         names = sorted({name for day in span for name in self.repairs.get(day, ())}) if reason is Reason.REPAIRS else []
         return f"{reason.value}: {', '.join(names)}" if names else reason.value
 
+    def holds(self) -> Iterator[tuple[str, str, DayRange]]:
+        """Table, range and the time whose rows it holds, of the days that are rolled back and left as they are."""
+        for table, days in self.rolled_back.items():
+            for at in sorted(set(days.values())):
+                for span in ranges(day for day, held in days.items() if held == at):
+                    yield table, at, span
+
     def to_json(self) -> list[dict[str, str]]:
+        """What would be computed and why; then what would not, with the time it is rolled back to."""
         return [
             {"table": table, "from": str(span.first), "to": str(span.last), "why": self.why(reason, span)}
             for table, reason, span in self.spans()
+        ] + [
+            {"table": table, "from": str(span.first), "to": str(span.last), "rolled_back_to": at}
+            for table, at, span in self.holds()
         ]
 
     def all_days(self) -> set[dt.date]:
@@ -144,6 +157,7 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
     held_back = {entry.day for entry in ledger if entry.inputs_hash == HELD_BACK}
     planned: dict[str, dict[dt.date, Reason]] = {}
     repairs: dict[dt.date, tuple[str, ...]] = {}
+    rolled_back: dict[str, dict[dt.date, str]] = {}
     for table in platform.tables.values():
         if tables is not None and table.name not in tables:
             continue
@@ -157,6 +171,8 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
         for day in sorted(wanted):
             if day not in known:
                 reasons[day] = Reason.NEW
+            elif (held_at := known[day].rolled_back_to) is not None:
+                rolled_back.setdefault(table.name, {})[day] = held_at
             elif not known[day].is_recorded:
                 reasons[day] = Reason.UNRECORDED
             elif known[day].inputs_hash != (now := prints.of(table, day)):
@@ -166,7 +182,7 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
             elif day in may_change:
                 reasons[day] = Reason.UPSTREAM
         planned[table.name] = reasons
-    return Plan(planned, repairs)
+    return Plan(planned, repairs, rolled_back)
 
 
 def _why(table: Table, entry: Entry, now: str, prints: Fingerprints) -> Reason:

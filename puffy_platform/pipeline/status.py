@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -48,8 +48,8 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
     """The state of `day` (default: the newest landing day). None when nothing has ever landed.
 
     RED: the day is missing though its files are there, or a check of error severity failed. YELLOW: it is not
-    current, rests on a day that was held back, no file landed for it, or a check warns. A skipped check changes no
-    colour and is not a passed one.
+    current, is rolled back, rests on a day that was held back or rolled back, no file landed for it, or a check
+    warns. A skipped check changes no colour and is not a passed one.
     """
     landing, ledger = platform.landing(), Ledger(platform.warehouse)
     if day is None:
@@ -58,7 +58,10 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         day = landing.days.last
     prints = Fingerprints(platform, ledger, landing)
     outcomes = _declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
-    doubts = _doubts(platform, outcomes.filter(pl.col("status") == "fail"), day)
+    failed = outcomes.filter(pl.col("status") == "fail").select("table", "day").unique().sort("day", "table")
+    rolled_back = sorted(((each.table, each.day) for each in ledger if each.rolled_back_to), key=lambda root: root[1])
+    doubts = _doubts(platform, failed.iter_rows(), day, "rests on what a check held back")
+    holds = _doubts(platform, rolled_back, day, "rests on rows that are rolled back")
     final_until = platform.final_until(ledger)
     tables = []
     for table in platform.tables.values():
@@ -68,14 +71,17 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         for row in outcomes.filter(table=table.name, day=day).iter_rows(named=True):
             colour = RED if row["status"] == "fail" else YELLOW
             _add(found, colour, f"{row['check']}: {row['observed']} (expected {row['expected']})")
-        if table.transform is None and day not in landing.files:
+        if entry is not None and entry.rolled_back_to is not None:
+            _add(found, YELLOW, _rolled_back(entry))
+        elif table.transform is None and day not in landing.files:
             _add(found, YELLOW, "no file landed for this day")
         elif entry is None:
             _add(found, RED, "never computed for this day")
         elif entry.inputs_hash != prints.of(table, day):
             _add(found, YELLOW, _out_of_date(entry))
-        if table.name in doubts:
-            _add(found, YELLOW, doubts[table.name])
+        for rests_on in (doubts, holds):
+            if table.name in rests_on:
+                _add(found, YELLOW, rests_on[table.name])
         tables.append(found)
     notes = [f"{file.path.name} was left alone: {file.reason}" for file in landing.ignored]
     return Status(day, max((t.colour for t in tables), key=_ORDER.index), tables, notes)
@@ -97,6 +103,13 @@ def _out_of_date(entry: Entry) -> str:
     return "not current: its files, repairs, settings or upstream rows changed since"
 
 
+def _rolled_back(entry: Entry) -> str:
+    return (
+        f"rolled back: it holds its rows of {entry.rolled_back_to}, whatever its files and settings say now; "
+        f"`puffy rollback {entry.table} --undo` ends that"
+    )
+
+
 def _declared(platform: Platform, outcomes: pl.DataFrame) -> pl.DataFrame:
     """Without the outcomes of checks that no longer exist: nothing will ever judge those again."""
     names = [(table.name, check) for table in platform.tables.values() for check in check_names(table)]
@@ -105,19 +118,19 @@ def _declared(platform: Platform, outcomes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _doubts(platform: Platform, failed: pl.DataFrame, day: dt.date) -> dict[str, str]:
-    """By table, the held-back days that `day` rests on, directly or through others, in words."""
+def _doubts(platform: Platform, doubtful: Iterable[tuple[str, dt.date]], day: dt.date, words: str) -> dict[str, str]:
+    """By table, the doubtful days of other tables that `day` rests on, directly or through others, in words."""
     roots: dict[str, list[str]] = {}
-    for name, held_back in failed.select("table", "day").unique().sort("day", "table").iter_rows():
+    for name, held_back in doubtful:
         reached = {name: DayRange(held_back, held_back)}
         for table in platform.derived:
-            found = _days_that_read(platform, table, reached, max(day, held_back))
-            if found is not None and table.name != name:
-                reached[table.name] = found
-        for table in reached.keys() - {name}:
-            if day in reached[table]:
-                roots.setdefault(table, []).append(f"{name} {held_back}")
-    return {table: f"rests on what a check held back: {_some(found)}" for table, found in roots.items()}
+            reading = _days_that_read(platform, table, reached, max(day, held_back))
+            if reading is not None and table.name != name:
+                reached[table.name] = reading
+        for reader in reached.keys() - {name}:
+            if day in reached[reader]:
+                roots.setdefault(reader, []).append(f"{name} {held_back}")
+    return {table: f"{words}: {_some(found)}" for table, found in roots.items()}
 
 
 def _days_that_read(platform: Platform, table: Table, reached: Mapping[str, DayRange], end: dt.date) -> DayRange | None:

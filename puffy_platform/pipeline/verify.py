@@ -17,6 +17,7 @@ from puffy_platform.pipeline.ingesting import materialise_ingest
 from puffy_platform.pipeline.materialise import materialise
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import DayRange, Table
+from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import content_hashes
 
 __all__ = ["Difference", "verify"]
@@ -24,13 +25,17 @@ __all__ = ["Difference", "verify"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One day of one table: rows only in the warehouse, rows only in the recomputation, and the money between them."""
+    """One day of one table: rows only in the warehouse, rows only in the recomputation, and the money between them.
+
+    `rolled_back_to` is the time whose rows the day holds because someone rolled it back; such a day may differ.
+    """
 
     table: str
     day: dt.date
     only_stored: int
     only_recomputed: int
     money_cents: int | None
+    rolled_back_to: str | None = None
 
 
 def verify(platform: Platform, days: DayRange) -> list[Difference]:
@@ -47,11 +52,13 @@ def verify(platform: Platform, days: DayRange) -> list[Difference]:
         materialise_ingest(scratch, history, run_id="verify")
         for table in scratch.derived:
             materialise(scratch, table, history, run_id="verify")
+        ledger = Ledger(platform.warehouse)
         return [
-            difference
+            replace(found, rolled_back_to=entry.rolled_back_to if entry else None)
             for table in platform.tables.values()
             for chunk in days.chunks(platform.settings.run.chunk_days)
-            for difference in _compare(table, platform, scratch, chunk)
+            for found in _compare(table, platform, scratch, chunk)
+            for entry in [ledger.get(table.name, found.day)]
         ]
 
 

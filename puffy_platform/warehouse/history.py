@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from puffy_platform.table import Table, ranges
-from puffy_platform.warehouse.ledger import NAME, SCHEMA, Entry, entry_of
+from puffy_platform.warehouse.ledger import NAME, ROLLED_BACK, SCHEMA, Entry, entry_of
 from puffy_platform.warehouse.store import Warehouse, stored_days
 
 __all__ = ["HistoryError", "Moment", "Past", "moment_at", "moments", "past_at"]
@@ -134,6 +134,10 @@ class Past:
 
     def get(self, table: str, day: dt.date) -> Entry | None:
         return self.of(table).get(day)
+
+    def without_rollbacks(self) -> Past:
+        """The same, as if no day had ever been rolled back."""
+        return Past(self.warehouse, self.moment, self.facts.filter(~pl.col("inputs_hash").str.starts_with(ROLLED_BACK)))
 
     def read(self, table: Table, days: Collection[dt.date] | None = None) -> pl.LazyFrame:
         """The rows the table had then, of these days or of all; columns it did not have yet are null."""

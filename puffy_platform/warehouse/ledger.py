@@ -92,11 +92,13 @@ class Ledger:
     """
 
     warehouse: Warehouse
+    _version: int | None = field(init=False)
     _facts: pl.DataFrame = field(init=False)
     _views: dict[str, _View] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         delta = self.warehouse.open(NAME)
+        self._version = None if delta is None else delta.version()
         facts = pl.LazyFrame(schema=SCHEMA) if delta is None else pl.scan_delta(delta).select(list(SCHEMA))
         self._facts = (
             facts.sort("recorded_at", maintain_order=True)
@@ -136,12 +138,17 @@ class Ledger:
             for entry in found
         ]
         facts = pl.DataFrame(rows, schema=SCHEMA)
-        self.warehouse.append(NAME, facts, _note(by_table))
+        known, version = self._version or 0, self.warehouse.append(NAME, facts, _note(by_table))
+        self._version = version if version == known + 1 else known
         self._facts = pl.concat([self._facts, facts])
         for table in by_table:
             view = self._views.pop(table, None)
             if view is not None:
                 self._views[table] = self._match(table, snapshot or view.snapshot)
+
+    def has_moved_on(self) -> bool:
+        """Whether anyone else has recorded something since this ledger was read."""
+        return self.warehouse.version(NAME) != self._version
 
     def _view(self, table: str) -> _View:
         if table not in self._views:
