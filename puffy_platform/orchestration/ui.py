@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 120
 # Dagster ends its servers in two or three seconds; what is still there after this is killed.
 END_SECONDS = 20
+POLL_SECONDS = 0.1
 LOG_LINES_SHOWN = 15
 
 
@@ -48,12 +49,14 @@ def serve(platform: Platform, port: int, console: Console) -> int:
                 console.print(f"  the graph of all tables: {url}/asset-groups", highlight=False)
             elif process.poll() is None:
                 console.print(f"It has not answered for {START_SECONDS} seconds; what it says is in {log}")
-            code = process.wait()
+            # Polars' handler of SIGINT lets a blocking wait go on, so that Ctrl-C would not be heard.
+            while process.poll() is None:
+                time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             return 0
     console.print(f"[bold red]puffy:[/] the Dagster UI ended by itself; the end of {log}:", highlight=False)
     console.print("\n".join(_last_lines(log)), markup=False, highlight=False)
-    return code or 1
+    return process.returncode or 1
 
 
 @contextmanager
@@ -73,7 +76,6 @@ def _dagster_dev(platform: Platform, home: Path, port: int, log: Path) -> Iterat
     finally:
         # A second Ctrl-C must not leave the servers behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        process.terminate()
         _end_group(process)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, before)
@@ -84,16 +86,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Wait until no process of the group is left; kill those that stay."""
-    deadline = time.monotonic() + END_SECONDS
-    while time.monotonic() < deadline:
-        process.poll()
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
+    """Interrupt every process of the group, as a terminal's Ctrl-C does, and kill those that stay."""
+    deadline, number = time.monotonic() + END_SECONDS, int(signal.SIGINT)
+    try:
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, number)
+            number = 0  # asks only whether the group is still there
+            time.sleep(POLL_SECONDS)
+            process.poll()
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     process.wait()
 
 
