@@ -124,14 +124,23 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
                     if dtype.is_decimal() or dtype == pl.Date:
                         sql_type = "DATE" if dtype == pl.Date else "DECIMAL(18, 2)"
                         connection.execute(f'alter table {mart.name} alter "{column}" type {sql_type}')
-        for wal in built.parent.glob(f"{built.name}.wal"):
-            wal.unlink()
+        built.with_name(f"{built.name}.wal").unlink(missing_ok=True)
         built.replace(target)
+        _remove_left_behind(target, context.instance)
         return dg.MaterializeResult(
             metadata={"file": target.name, "bytes": target.stat().st_size, "tables": len(MARTS)}
         )
 
     return published_marts
+
+
+def _remove_left_behind(target: Path, instance: dg.DagsterInstance) -> None:
+    """The files of runs that failed before they could publish."""
+    for path in target.parent.glob(build_file(target, "*").name + "*"):
+        run_id = path.name.removeprefix(f".{target.name}.").partition(".")[0]
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            path.unlink(missing_ok=True)
 
 
 def _reads() -> list[str]:
