@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from puffy_platform.marts import MARTS
+from puffy_platform.orchestration.attempts import Attempts
 from puffy_platform.orchestration.names import (
     INGEST_JOB,
     MARTS_JOB,
@@ -38,20 +39,10 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# Names what a run was asked to do, so that one that did not do it is asked for again, but ever more patiently.
-WORK_TAG = "puffy/work"
-# After so many runs for the same work, the pause before the next. The first repetition is for what goes away by
-# itself (a killed process, a full disk), the last for what waits for somebody.
-PAUSES = (
-    dt.timedelta(0),
-    dt.timedelta(0),
-    dt.timedelta(minutes=5),
-    dt.timedelta(minutes=15),
-    dt.timedelta(hours=1),
-)
-DAY_SECONDS = 86_400
 # Passing over a few days that are current costs less than another run.
 BRIDGED_DAYS = 7
+# A range that failed so often is cut in halves, until the day that fails is alone and the others are done.
+WHOLE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -79,27 +70,31 @@ def next_wave(platform: Platform, instance: dg.DagsterInstance, now: dt.datetime
     if span is None:
         return Wave(waiting="no complete day has landed")
     asker = _Asker(platform, instance, look, now)
+    # Days beyond that somebody computed once are kept current as well.
+    kept = DayRange(span.first, last_partition())
     unsettled = {day for day in look.files if _is_being_written(platform, look, day, now)}
 
     from_first_file = DayRange(max(span.first, min(look.days.first, span.last)), span.last)
     to_read = affected(platform, from_first_file, [table.name for table in platform.ingested])
-    days = {day for day in to_read.all_days() if day in span}
+    days = {day for day in to_read.all_days() if day in kept}
     # While files are on their way, days without any may still get theirs.
     ready = {day for day in days - unsettled if day in look.files or not (unsettled and _is_new(to_read, day))}
     wave = asker.due(INGEST_JOB, to_read, ready, unsettled, BRIDGED_DAYS)
     if wave:
         return Wave(tuple(wave))
 
-    to_compute = affected(platform, span, [table.name for table in platform.derived])
-    stale = {day for day in to_compute.all_days() if day in span and not (unsettled and _is_new(to_compute, day))}
-    wave = asker.due(TABLES_JOB, to_compute, stale, (), len(span))
+    read = Ledger(platform.warehouse).of("file_drift")
+    if not read:
+        return Wave(waiting=_why_not(days, unsettled))
+    readable = DayRange(span.first, max(span.first, min(max(read), span.last)))
+    to_compute = affected(platform, readable, [table.name for table in platform.derived])
+    stale = {day for day in to_compute.all_days() if day in kept and not (unsettled and _is_new(to_compute, day))}
+    wave = asker.due(TABLES_JOB, to_compute, stale, (), len(kept))
     # One run computes upstream days before those that read them; two at once would have to repeat some.
     if wave:
         return Wave(tuple(wave[:1]))
-    if days & unsettled:
-        return Wave(waiting="files are still being written")
     if days or stale:
-        return Wave(waiting="what failed is tried again after a pause")
+        return Wave(waiting=_why_not(days, unsettled))
     return Wave(waiting="everything is current", is_idle=True)
 
 
@@ -137,8 +132,10 @@ def next_publication(platform: Platform, instance: dg.DagsterInstance, now: dt.d
         return Wave(waiting="the marts are published")
     if now - newest < dt.timedelta(seconds=2 * platform.settings.run.look_every_seconds):
         return Wave(waiting="tables were computed a moment ago: more may follow")
-    request = _asked_again(instance, MARTS_JOB, {}, f"marts as of {newest.isoformat()}", now)
-    return Wave((request,)) if request else Wave(waiting="publishing failed a moment ago: it is tried again later")
+    attempts = Attempts.at(instance, f"{MARTS_JOB} {newest.isoformat()}", now)
+    if not attempts.is_due(now):
+        return Wave(waiting="what failed is tried again after a pause")
+    return Wave((attempts.request(MARTS_JOB, {}),))
 
 
 def refresh_days(platform: Platform) -> DayRange | str:
@@ -157,8 +154,8 @@ def refresh_days(platform: Platform) -> DayRange | str:
 def _days_there(platform: Platform, look: Landing) -> DayRange | None:
     """From the first day of every table to the last complete day that has files, or had them when it was ingested."""
     start = platform.start_day(look)
-    days = [*look.files, *Ledger(platform.warehouse).of("file_drift")]
-    last = min(max(days), last_partition()) if days else None
+    days = {*look.files, *Ledger(platform.warehouse).of("file_drift")}
+    last = max((day for day in days if day <= last_partition()), default=None)
     return DayRange(start, last) if start and last and start <= last else None
 
 
@@ -167,6 +164,10 @@ def _is_being_written(platform: Platform, look: Landing, day: dt.date, now: dt.d
     nothing else; a file read too early changes once more, and is then read again."""
     limit = platform.settings.run.settled_after_seconds
     return any(abs(now.timestamp() - look.modified[file.path]) < limit for file in look.files[day])
+
+
+def _why_not(days: Collection[dt.date], unsettled: Collection[dt.date]) -> str:
+    return "files are still being written" if set(days) & set(unsettled) else "what failed is tried again after a pause"
 
 
 def _is_new(plan: Plan, day: dt.date) -> bool:
@@ -202,20 +203,20 @@ class _Asker:
             day for found in plan.days.values() for day, why in found.items() if why is Reason.HELD_BACK and day in days
         }
         for spans in (_bridged(set(days) - held_back, {*walls, *held_back}, bridge), ranges(held_back)):
-            asked = [
-                _asked_again(
-                    self.instance,
-                    job,
-                    range_tags(span, skip_current=True),
-                    f"{job} {span} {self._wanted(plan, span)}",
-                    self.now,
-                )
-                for span in spans
-            ]
-            found = [request for request in asked if request is not None]
+            found = [request for span in spans for request in self._requests(job, plan, span)]
             if found:
                 return found
         return []
+
+    def _requests(self, job: str, plan: Plan, span: DayRange) -> Iterator[dg.RunRequest]:
+        if not any(day in span for day in plan.all_days()):
+            return
+        attempts = Attempts.at(self.instance, f"{job} {span} {self._wanted(plan, span)}", self.now)
+        if attempts.recent >= WHOLE_ATTEMPTS and len(span) > 1:
+            for half in span.chunks((len(span) + 1) // 2):
+                yield from self._requests(job, plan, half)
+        elif attempts.is_due(self.now):
+            yield attempts.request(job, range_tags(span, skip_current=True))
 
     def _wanted(self, plan: Plan, span: DayRange) -> str:
         """What the planned days would be computed from, as far as it is known now."""
@@ -244,19 +245,3 @@ def _bridged(days: Iterable[dt.date], walls: Collection[dt.date], bridge: int) -
             last = span
     if last is not None:
         yield last
-
-
-def _asked_again(
-    instance: dg.DagsterInstance, job: str, tags: dict[str, str], work: str, now: dt.datetime
-) -> dg.RunRequest | None:
-    """A request for this work, or None while it is too early to try it once more."""
-    key = hashlib.sha256(work.encode()).hexdigest()[:24]
-    before = instance.get_run_records(dg.RunsFilter(tags={WORK_TAG: key}), limit=len(PAUSES))
-    if before:
-        recent = [record for record in before if now.timestamp() - record.create_timestamp.timestamp() < DAY_SECONDS]
-        ended = before[0].end_time or before[0].update_timestamp.timestamp()
-        if now.timestamp() - ended < PAUSES[min(len(recent), len(PAUSES) - 1)].total_seconds():
-            return None
-    # Dagster starts one run for a key, whatever becomes of the daemon between asking and starting.
-    run_key = f"{key}:{before[0].dagster_run.run_id if before else 'first'}"
-    return dg.RunRequest(job_name=job, run_key=run_key, tags={**tags, WORK_TAG: key})

@@ -15,9 +15,10 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from puffy_platform.demo import write_landing
+from puffy_platform.orchestration.attempts import WORK_TAG
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.run import open_instance
-from puffy_platform.orchestration.waves import UNFINISHED, WORK_TAG
+from puffy_platform.orchestration.waves import UNFINISHED, next_publication
 from puffy_platform.pipeline import Platform, affected
 from puffy_platform.pipeline.verify import verify
 from puffy_platform.settings import load_settings
@@ -28,7 +29,7 @@ FIRST = dt.date(2025, 3, 1)
 DAYS = 10
 SETTINGS = """
 [run]
-look_every_seconds = 1
+look_every_seconds = 3
 settled_after_seconds = 1.0
 """
 
@@ -58,10 +59,11 @@ def deliver(platform: Platform, *files: Path) -> None:
 
 def is_done(platform: Platform, instance: dg.DagsterInstance) -> bool:
     """Nothing is under way, what was computed is published, and nothing is left to do."""
-    if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1) or not platform.settings.marts.exists():
+    if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
         return False
+    published = next_publication(platform, instance, dt.datetime.now(dt.UTC)).waiting == "the marts are published"
     days = platform.landing().days
-    return days is not None and not affected(platform, days)
+    return published and days is not None and not affected(platform, days)
 
 
 def runs_of(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
