@@ -42,7 +42,7 @@ def ingest_asset(platform: Platform, partitions: dg.PartitionsDefinition) -> dg.
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
-        reports = materialise_ingest(platform, _days(context), run_id=context.run_id, force=_force(context))
+        reports = materialise_ingest(platform, _days(context), run_id=context.run.run_id, force=_force(context))
         yield from _results(context, platform, [(platform.tables[name], report) for name, report in reports.items()])
 
     return ingest
@@ -61,7 +61,7 @@ def derived_asset(table: Table, platform: Platform, partitions: dg.PartitionsDef
     )
     def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
-        report = materialise(platform, table, _days(context), run_id=context.run_id, force=_force(context))
+        report = materialise(platform, table, _days(context), run_id=context.run.run_id, force=_force(context))
         yield from _results(context, platform, [(table, report)])
 
     return compute

@@ -107,7 +107,7 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
     def published_marts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[object]:
         platform = context.resources.platform
         target = platform.settings.marts
-        built = build_file(target, context.run_id)
+        built = build_file(target, context.run.run_id)
         if not built.exists():
             raise dg.Failure("published_marts needs the marts of the same run: materialise the group `marts` together")
         final_until = platform.final_until(Ledger(platform.warehouse))

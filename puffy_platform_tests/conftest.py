@@ -1,0 +1,24 @@
+"""The small demo shop that tests of orchestration and of the command share: made once, copied by who writes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from puffy_platform_tests.command import Demo, puffy
+
+DEMO_DAYS, DEMO_EVENTS_PER_DAY = 10, 200
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """`puffy demo` on an empty home, as a user would type it; to be looked at only."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    sizes = ("--days", str(DEMO_DAYS), "--events-per-day", str(DEMO_EVENTS_PER_DAY))
+    return Demo(home, puffy(home, "demo", *sizes, "--no-ask"), DEMO_DAYS, DEMO_EVENTS_PER_DAY)
+
+
+@pytest.fixture
+def shop(demo: Demo, tmp_path: Path) -> Path:
+    """A copy of the demo's home, to be written to."""
+    return Path(shutil.copytree(demo.home, tmp_path / "home"))
