@@ -87,7 +87,8 @@ def _results(
     fails, so that nothing downstream takes the missing days for done. The failure names the days: the caller can go
     on with the others."""
     found = list(found)
-    final_until = platform.final_until(Ledger(platform.warehouse))
+    ledger = Ledger(platform.warehouse)
+    final_until = platform.final_until(ledger)
     held_back = [report for _, report in found if report.held_back]
     for table, report in found:
         for result in report.days:
@@ -103,7 +104,7 @@ def _results(
             yield dg.MaterializeResult(
                 asset_key=table.name,
                 metadata={
-                    "dagster/row_count": report.rows,
+                    "dagster/row_count": sum(entry.rows for entry in ledger.of(table.name).values()),
                     "days changed": changed,
                     "seconds": round(report.seconds, 3),
                 },
