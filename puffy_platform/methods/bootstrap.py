@@ -20,14 +20,20 @@ LEVEL = 0.9
 
 @dataclass(frozen=True)
 class Samples:
-    """How often each distinct path (row) was walked in each sample (column)."""
+    """How often each distinct path (row) was walked in each sample (column), and orders without a path."""
 
     converted: Ints
     lost: Ints
+    without_path: Ints
+
+    @property
+    def orders(self) -> Ints:
+        """All orders of each sample."""
+        return np.asarray(self.converted.sum(axis=0) + self.without_path, dtype=np.int64)
 
 
-def draw(journeys: Journeys, draws: int, seed: tuple[int, ...]) -> Samples:
-    """`draws` samples; the same journeys and seed give the same samples.
+def draw(journeys: Journeys, without_path: int, draws: int, seed: tuple[int, ...]) -> Samples:
+    """`draws` samples of journeys and of orders without a path; the same arguments give the same samples.
 
     Every journey is taken a Poisson(1) number of times, so n equal ones together a Poisson(n) number: what is
     drawn does not grow with the journeys, only with the distinct paths.
@@ -40,10 +46,10 @@ def draw(journeys: Journeys, draws: int, seed: tuple[int, ...]) -> Samples:
         walked[some] = rng.poisson(counts[some, None], (int(some.sum()), draws))
         return walked
 
-    return Samples(sampled(journeys.converted), sampled(journeys.lost))
+    return Samples(sampled(journeys.converted), sampled(journeys.lost), rng.poisson(without_path, draws))
 
 
-def share_interval(credited: Floats, orders: Ints | Floats) -> tuple[Floats, Floats]:
+def share_interval(credited: Floats, orders: Ints) -> tuple[Floats, Floats]:
     """The lower and upper end of each row's share of all orders, from its credit in each sample.
 
     Samples without an order say nothing and are left out.

@@ -5,15 +5,17 @@ The models are in shapley.py and markov.py, the samples in bootstrap.py; which j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from puffy_platform.methods.attribution import allocated_cents
 from puffy_platform.methods.bootstrap import Samples, draw, is_unstable, share_interval
-from puffy_platform.methods.journeys import Floats, Ints, Journeys
+from puffy_platform.methods.journeys import Floats, Journeys
 from puffy_platform.methods.markov import MarkovChain
 from puffy_platform.methods.shapley import ConversionRateGame, SumGame
 
@@ -24,7 +26,10 @@ SHAPLEY_RATE, SHAPLEY_SUM, MARKOV = "shapley_rate", "shapley_sum", "markov_"
 # Far below anything an order or a share means; the last bits of a float decide nothing.
 DECIMALS = 9
 
-CREDIT_SCHEMA = {
+Columns = dict[str, NDArray[Any]]
+
+CREDIT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "case": pl.Int64,
     "model": pl.String,
     "channel": pl.String,
     "share": pl.Float64,
@@ -38,11 +43,12 @@ CREDIT_SCHEMA = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Journeys with a touchpoint, and the orders (with their money) that have none."""
+    """Journeys with a touchpoint, and the orders (with their money) that have none; `seed` is for the samples."""
 
     journeys: Journeys
     unattributed_orders: int
     unattributed_cents: int
+    seed: tuple[int, ...] = (0,)
 
     @property
     def attributable_orders(self) -> int:
@@ -71,15 +77,14 @@ def model_names(markov_orders: Sequence[int]) -> tuple[str, ...]:
 
 
 def attribute(
-    evidence: Evidence,
+    cases: Iterable[Evidence],
     *,
     models: Sequence[str],
     min_conversions: int,
     draws: int,
-    seed: tuple[int, ...],
     unattributed_channel: str,
 ) -> pl.DataFrame:
-    """model, channel, share with its interval, orders, revenue_cents, status: CREDIT_SCHEMA.
+    """For each case (its place in `cases`) and model the credit of each channel: CREDIT_SCHEMA.
 
     `share` is of all orders, those without touchpoint included; under each model the shares sum to 1, the orders
     to all orders and the money exactly to all revenue. Orders without touchpoint are a row of their own. With
@@ -87,18 +92,21 @@ def attribute(
     journey that did not convert, a model says not_enough_data: one row that leaves all orders unattributed.
     Money goes by what the orders of a path brought, not by the share of orders. No orders: no rows.
     """
-    if not evidence.orders:
-        return pl.DataFrame(schema=CREDIT_SCHEMA)
-    is_thin = evidence.attributable_orders < min_conversions
-    samples = None if is_thin else draw(evidence.journeys, draws, seed)
-    without = None if is_thin else np.random.default_rng((*seed, 1)).poisson(evidence.unattributed_orders, draws)
-    parts = []
-    for model in models:
-        if samples is None or without is None or (model != SHAPLEY_SUM and not evidence.lost_journeys):
-            parts.append(_not_enough_data(evidence, model, unattributed_channel))
-        else:
-            parts.append(_credited(evidence, model, samples, without, unattributed_channel))
-    return _with_whole_cents(pl.concat(parts), evidence)
+    parts: list[dict[str, Any]] = []
+    for case, evidence in enumerate(cases):
+        if not evidence.orders:
+            continue
+        is_thin = evidence.attributable_orders < min_conversions
+        samples = None if is_thin else draw(evidence.journeys, evidence.unattributed_orders, draws, evidence.seed)
+        for model in models:
+            if samples is None or (model != SHAPLEY_SUM and not evidence.lost_journeys):
+                found = _not_enough_data(evidence)
+            else:
+                found = _credited(evidence, _game(model, evidence.journeys), samples)
+            names = [*(evidence.journeys.channels if len(found["share"]) > 1 else ()), unattributed_channel]
+            labels = {"case": [case] * len(names), "model": [model] * len(names), "channel": names}
+            parts.append(labels | found | _money(evidence, len(names)))
+    return _with_whole_cents(_stacked(parts))
 
 
 def _game(model: str, journeys: Journeys) -> ConversionRateGame | SumGame | MarkovChain:
@@ -109,70 +117,64 @@ def _game(model: str, journeys: Journeys) -> ConversionRateGame | SumGame | Mark
     return MarkovChain(journeys, int(model.removeprefix(MARKOV)))
 
 
-def _credited(evidence: Evidence, model: str, samples: Samples, without: Ints, unattributed: str) -> pl.DataFrame:
-    journeys, orders = evidence.journeys, evidence.orders
-    game = _game(model, journeys)
+def _credited(evidence: Evidence, game: ConversionRateGame | SumGame | MarkovChain, samples: Samples) -> Columns:
+    """Of each channel, and last of no channel: share, interval, orders, part of the attributable money, status."""
+    journeys = evidence.journeys
     counts = (journeys.converted + journeys.lost)[:, None]
     credited = game.credit(counts, journeys.converted[:, None])[:, 0]
     sampled = game.credit(samples.converted + samples.lost, samples.converted)
-    money_share = _money_share(game.credit(counts, journeys.revenue_cents[:, None])[:, 0], credited, evidence)
-    low, high = share_interval(np.vstack([sampled, without]), samples.converted.sum(axis=0) + without)
-    share = np.append(credited, evidence.unattributed_orders) / orders
-    status = np.where(is_unstable(share, low, high), UNSTABLE, OK)
-    found = pl.DataFrame(
-        {
-            "model": model,
-            "channel": [*journeys.channels, unattributed],
-            "share": share,
-            "share_low": low,
-            "share_high": high,
-            "orders": share * orders,
-            "money_share": [*money_share, None],
-            "status": status,
-        }
-    )
-    return found if evidence.unattributed_orders else found.head(-1)
+    low, high = share_interval(np.vstack([sampled, samples.without_path]), samples.orders)
+    share = np.append(credited, evidence.unattributed_orders) / evidence.orders
+    money = _money_share(game.credit(counts, journeys.revenue_cents[:, None])[:, 0], credited)
+    return {
+        "share": share,
+        "share_low": low,
+        "share_high": high,
+        "orders": np.append(credited, evidence.unattributed_orders),
+        "money_share": np.append(money, np.nan),
+        "status": np.where(is_unstable(share, low, high), UNSTABLE, OK),
+    }
 
 
-def _money_share(credited_cents: Floats, credited: Floats, evidence: Evidence) -> Floats:
+def _money_share(credited_cents: Floats, credited: Floats) -> Floats:
     """Each channel's part of the attributable money; of the orders, when the money cannot be divided by itself."""
-    total = float(credited_cents.sum())
-    if abs(total) >= 1 and np.isfinite(credited_cents).all():
-        return credited_cents / total
-    return credited / evidence.attributable_orders
+    total = credited_cents.sum()
+    return np.asarray(credited_cents / total if abs(total) >= 1 else credited / credited.sum(), dtype=np.float64)
 
 
-def _not_enough_data(evidence: Evidence, model: str, unattributed: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "model": [model],
-            "channel": [unattributed],
-            "share": [None],
-            "share_low": [None],
-            "share_high": [None],
-            "orders": [float(evidence.orders)],
-            "money_share": [None],
-            "status": [NOT_ENOUGH],
-        },
-        schema_overrides=dict.fromkeys(("share", "share_low", "share_high", "money_share"), pl.Float64),
+def _not_enough_data(evidence: Evidence) -> Columns:
+    nothing = np.array([np.nan])
+    unknown = dict.fromkeys(("share", "share_low", "share_high", "money_share"), nothing)
+    return unknown | {"orders": np.array([evidence.orders], dtype=np.float64), "status": np.array([NOT_ENOUGH])}
+
+
+def _money(evidence: Evidence, rows: int) -> dict[str, Any]:
+    """What the channels share, and what the last row has: the money of no channel."""
+    of_no_channel = evidence.unattributed_cents if rows > 1 else evidence.revenue_cents
+    return {"shared_cents": [evidence.attributable_cents] * rows, "own_cents": [of_no_channel] * rows}
+
+
+def _stacked(parts: list[dict[str, Any]]) -> pl.DataFrame:
+    schema = CREDIT_SCHEMA | {"money_share": pl.Float64, "shared_cents": pl.Int64, "own_cents": pl.Int64}
+    del schema["revenue_cents"]
+    columns = {name: [value for part in parts for value in part[name]] for name in schema}
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _with_whole_cents(found: pl.DataFrame) -> pl.DataFrame:
+    """Money in whole cents that sum exactly, by largest remainder; without rows of nothing."""
+    is_channel = pl.col("money_share").is_not_nan()
+    view = ("case", "model")
+    channels = found.filter(is_channel).with_columns(place=pl.int_range(pl.len()))
+    cents = allocated_cents(pl.col("shared_cents"), pl.col("money_share"), pl.col("place"), over=view)
+    no_channel = found.filter(~is_channel).filter((pl.col("orders") > 0) | (pl.col("own_cents") != 0))
+    return (
+        pl.concat(
+            [channels.with_columns(revenue_cents=cents), no_channel.with_columns(revenue_cents="own_cents")],
+            how="diagonal",
+        )
+        .with_columns(
+            pl.col("share", "share_low", "share_high").fill_nan(None).round(DECIMALS), pl.col("orders").round(DECIMALS)
+        )
+        .select(*CREDIT_SCHEMA)
     )
-
-
-def _with_whole_cents(found: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    """Money in whole cents that sum exactly, by largest remainder; the row without money share has what is left."""
-    is_channel = pl.col("money_share").is_not_null()
-    cents = allocated_cents(pl.col("cents"), pl.col("money_share"), pl.col("place"), over=("model",))
-    channels = (
-        found.filter(is_channel)
-        .with_columns(cents=pl.lit(evidence.attributable_cents), place=pl.int_range(pl.len()))
-        .with_columns(revenue_cents=cents)
-        .drop("cents", "place")
-    )
-    rest = found.filter(~is_channel).with_columns(
-        revenue_cents=pl.when(pl.col("status") == NOT_ENOUGH)
-        .then(evidence.revenue_cents)
-        .otherwise(evidence.unattributed_cents)
-        .cast(pl.Int64)
-    )
-    rounded = pl.col("share", "share_low", "share_high", "orders").round(DECIMALS)
-    return pl.concat([channels, rest]).with_columns(rounded).select(*CREDIT_SCHEMA)

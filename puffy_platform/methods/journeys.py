@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Counts", "Floats", "Ints", "Journeys", "credit_frame"]
+__all__ = ["SEPARATOR", "Counts", "Floats", "Ints", "Journeys", "credit_frame"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
