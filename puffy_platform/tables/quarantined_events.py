@@ -3,7 +3,7 @@
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.table import Reads, Table
+from puffy_platform.table import Table
 
 
 class QuarantinedEventsContract(pa.DataFrameModel):
@@ -36,7 +36,6 @@ TABLE = Table(
     group="raw",
     contract=QuarantinedEventsContract,
     key=("source_file", "source_line"),
-    reads=(Reads("row_index", before=lambda settings: settings.ingest.late_days + 1),),
     settings_sections=("ingest", "shop", "partitions"),
     sort=("source_file", "source_line"),
     money="revenue_cents",
