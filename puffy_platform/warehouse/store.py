@@ -182,9 +182,8 @@ class Warehouse:
                 schema=rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema,
                 mode="ignore",
                 partition_by=partition_by,
-                configuration={"delta.checkpointInterval": str(COMMITS_A_CHECKPOINT)},
                 storage_options=dict(self.storage_options),
-                configuration=retention(self.retain_days),
+                configuration=retention(self.retain_days) | {"delta.checkpointInterval": str(COMMITS_A_CHECKPOINT)},
             )
         if set(rows.columns) - {column.name for column in delta.schema().fields}:
             no_rows = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest())
