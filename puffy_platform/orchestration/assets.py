@@ -29,12 +29,14 @@ def landing_files(platform: Platform) -> dg.AssetSpec:
 
 
 def ingest_asset(platform: Platform, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """All tables of a landing day, read from its files in one step."""
+    """All tables of a landing day, read from its files in one step, whichever of them were chosen."""
     tables = platform.ingested
+    specs = [asset_spec(table, platform, [dg.AssetDep(LANDING_FILES)]) for table in tables]
 
     @dg.multi_asset(
         name="ingest",
-        specs=[asset_spec(table, platform, [dg.AssetDep(LANDING_FILES)]) for table in tables],
+        specs=[spec.replace_attributes(skippable=True) for spec in specs],
+        can_subset=True,
         check_specs=[spec for table in tables for spec in check_specs(table)],
         partitions_def=partitions,
         backfill_policy=_backfill_policy(platform),
@@ -83,23 +85,27 @@ def _force(context: dg.AssetExecutionContext) -> bool:
 def _results(
     context: dg.AssetExecutionContext, platform: Platform, found: Iterable[tuple[Table, Report]]
 ) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
-    """Report to Dagster. When days were held back, the good days are still marked as materialised, then the step
-    fails, so that nothing downstream takes the missing days for done. The failure names the days: the caller can go
-    on with the others."""
+    """Report to Dagster, also of tables that were written although they were not chosen.
+
+    When days were held back, the good days are still marked as materialised, then the step fails, so that nothing
+    downstream takes the missing days for done. The failure names the days: the caller can go on with the others.
+    """
     found = list(found)
     ledger = Ledger(platform.warehouse)
     final_until = platform.final_until(ledger)
     held_back = [report for _, report in found if report.held_back]
+    chosen, checks = context.selected_asset_keys, context.selected_asset_check_keys
     for table, report in found:
+        is_chosen = dg.AssetKey(table.name) in chosen
         for result in report.days:
             metadata = day_metadata(table, result, final_until[table.name])
-            if held_back:
+            if held_back or not is_chosen:
                 context.log_event(
                     dg.AssetMaterialization(table.name, partition=str(result.day), metadata=metadata)  # type: ignore[arg-type]
                 )
             else:
                 context.add_asset_metadata(metadata, asset_key=table.name, partition_key=str(result.day))
-        if not held_back:
+        if is_chosen and not held_back:
             changed = sum(result.changed for result in report.days)
             yield dg.MaterializeResult(
                 asset_key=table.name,
@@ -109,7 +115,9 @@ def _results(
                     "seconds": round(report.seconds, 3),
                 },
             )
-        yield from check_results_of(table, report)
+        for check in check_results_of(table, report):
+            if dg.AssetCheckKey(dg.AssetKey(table.name), str(check.check_name)) in checks:
+                yield check
     if held_back:
         raise dg.Failure(
             "\n".join(report.held_back_sentence() for report in held_back),
