@@ -18,7 +18,7 @@ from puffy_platform.table import DayRange, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
-__all__ = ["Fingerprints", "Plan", "Reason", "affected"]
+__all__ = ["Fingerprints", "Plan", "Reason", "affected", "changed_repairs"]
 
 
 class Reason(Enum):
@@ -178,7 +178,7 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
             elif known[day].inputs_hash != (now := prints.of(table, day)):
                 reasons[day] = _why(table, known[day], now, prints)
                 if reasons[day] is Reason.REPAIRS:
-                    repairs[day] = _changed_repairs(known[day].inputs_hash, now)
+                    repairs[day] = changed_repairs(known[day].inputs_hash, now)
             elif day in may_change:
                 reasons[day] = Reason.UPSTREAM
         planned[table.name] = reasons
@@ -195,7 +195,7 @@ def _why(table: Table, entry: Entry, now: str, prints: Fingerprints) -> Reason:
     return Reason.FILES if table.transform is None else Reason.ROWS
 
 
-def _changed_repairs(recorded: str, now: str) -> tuple[str, ...]:
+def changed_repairs(recorded: str, now: str) -> tuple[str, ...]:
     """The repairs that are in only one of two hashes; when just their order changed, all of them."""
     before, after = (set(hashed.partition("+")[2].split(",")) - {""} for hashed in (recorded, now))
     return tuple(sorted({repair.partition("=")[0] for repair in before ^ after or before}))

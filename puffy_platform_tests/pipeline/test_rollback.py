@@ -214,6 +214,6 @@ def test_rows_of_before_a_new_column_cannot_come_back(platform: Platform, before
     past.columns = lambda name: {"day"}  # type: ignore[method-assign]
     from puffy_platform.pipeline.rollback import _refuse_other_columns
 
-    with pytest.raises(HistoryError, match="purchases has had the columns .* since"):
+    with pytest.raises(HistoryError, match=r"purchases has had the columns .* since"):
         _refuse_other_columns(platform.tables["purchases"], past, past.of("purchases"))
     assert isinstance(past.facts, pl.DataFrame)
