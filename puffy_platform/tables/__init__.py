@@ -5,6 +5,7 @@ from types import MappingProxyType
 from puffy_platform.table import Table
 from puffy_platform.tables import (
     attribution,
+    attribution_data_driven,
     channel_summary,
     churn_features,
     client_days,
@@ -15,6 +16,7 @@ from puffy_platform.tables import (
     file_drift,
     identities,
     identity_links,
+    paths,
     purchases,
     quarantined_events,
     raw_events,
@@ -40,6 +42,8 @@ _ORDER = (
     attribution,
     channel_summary,
     user_journeys,
+    paths,
+    attribution_data_driven,
     client_days,
     cohorts,
     churn_features,
