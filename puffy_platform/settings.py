@@ -105,6 +105,10 @@ class DataDriven(Section):
         return tuple(sorted(set(orders)))
 
 
+class Funnel(Section):
+    within_days: int = Field(ge=1, le=60)
+
+
 class Channels(Section):
     rules_file: str
 
@@ -154,6 +158,7 @@ class Settings(Section):
     orders: Orders
     attribution: Attribution
     data_driven: DataDriven
+    funnel: Funnel
     channels: Channels
     thresholds: Thresholds
     paths: Paths

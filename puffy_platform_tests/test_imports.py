@@ -24,6 +24,7 @@ FLOORS = {
     "alerts": 5,
     "orchestration": 5,
     "present": 6,
+    "present_funnel": 7,
     "present_repairs": 7,
     "present_summary": 7,
     "definitions": 7,

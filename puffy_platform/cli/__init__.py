@@ -6,13 +6,14 @@ from puffy_platform.cli import runs
 from puffy_platform.cli import look
 from puffy_platform.cli import quarantine
 from puffy_platform.cli import repairs
+from puffy_platform.cli import funnel
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs)
+COMMANDS = (runs, look, quarantine, repairs, funnel)
 
 
 def main() -> None:
