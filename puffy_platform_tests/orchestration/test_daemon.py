@@ -111,7 +111,7 @@ def test_files_in_any_order_one_rewritten_one_deleted_the_daemon_killed_and_a_ba
         rewritten.write_bytes(b"\n".join(rewritten.read_bytes().splitlines()[:-20]))
         deleted.unlink()
         whole = DayRange(FIRST, FIRST + dt.timedelta(days=DAYS - 1))
-        backfill = request_backfill(platform, instance, ["sessions", "purchases", "attribution"], whole)
+        backfill = request_backfill(platform, instance, ["purchases", "sessions"], whole)
         daemon.start()
         daemon.wait_for("end", lambda: is_done(platform, instance), 240)
         daemon.wait_for(
