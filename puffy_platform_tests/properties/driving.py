@@ -32,6 +32,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
     return settings_with(
         ingest={"late_days": LATE_DAYS},
         attribution={"windows_days": (1, 2)},
+        data_driven={"rolling_days": 3, "min_conversions": 2, "draws": 50},
         orders={"duplicate_policy": policy},
         bots={"include": with_bots},
         run={"chunk_days": ONE_CHUNK},
