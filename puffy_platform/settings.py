@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-__all__ = ["DEFAULT_RULES_FILE", "Settings", "SettingsError", "load_settings"]
+__all__ = ["DEFAULT_RULES_FILE", "Settings", "SettingsError", "load_settings", "same_name"]
 
 ENVIRONMENT_PREFIX = "PUFFY_"
 DEFAULTS_FILE = Path(__file__).with_name("settings.toml")
@@ -27,6 +28,11 @@ RESERVED_VARIABLES = {"PUFFY_HOME", "PUFFY_SETTINGS"}
 RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def same_name(column: str) -> str:
+    """What two ways to write a column's name share: `Client ID`, `client-id` and `clientId` are one name."""
+    return re.sub(r"[\s_.-]", "", column).lower()
 
 
 class SettingsError(ValueError):
@@ -57,11 +63,11 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def aliases_are_unambiguous(self) -> Ingest:
-        seen: dict[str, str] = {name.lower(): name for name in RAW_COLUMNS}
+        seen: dict[str, str] = {same_name(name): name for name in RAW_COLUMNS}
         for column, names in self.aliases.items():
             for name in names:
-                if seen.setdefault(name.lower(), column) != column:
-                    raise ValueError(f"alias {name!r} of {column} already means {seen[name.lower()]}")
+                if seen.setdefault(same_name(name), column) != column:
+                    raise ValueError(f"alias {name!r} of {column} already means {seen[same_name(name)]}")
         return self
 
 

@@ -52,7 +52,7 @@ RULE_OF: dict[str, str | None] = {
 KINDS = list(RULE_OF)
 SUFFIX_OF = {"latin": PARTNER, "renamed_timestamp": RENAMED}
 # Purchases damaged like this do not say their revenue.
-UNREADABLE_REVENUE = ("broken_json", "unreadable_revenue", "renamed_timestamp")
+UNREADABLE_REVENUE = ("broken_json", "unreadable_revenue")
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from puffy_platform.ingest.records import LINE
+from puffy_platform.settings import same_name
 
 __all__ = ["OPTIONAL", "RAW_COLUMNS", "REQUIRED", "Drift", "recognise", "to_raw_columns"]
 
 REQUIRED = ("client_id", "page_url", "timestamp", "event_name")
 OPTIONAL = ("referrer", "event_data", "user_agent")
 RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
+# A header that lost its line break holds values where names belong. They may be personal and are not repeated.
+LOOKS_LIKE_A_VALUE = re.compile(r"[@?&={]|//|[0-9]{6}|.{65}")
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,28 @@ class Drift:
         """Not one name that every event needs: the first line is data, not a header."""
         return not any(name in self.found for name in REQUIRED)
 
+    @property
+    def added_to_show(self) -> list[str]:
+        """The names of the unknown columns, for people: without those that may be values."""
+        return [name for name in self.added if not LOOKS_LIKE_A_VALUE.search(name)]
+
+    @property
+    def notes_to_show(self) -> list[str]:
+        hidden = len(self.added) - len(self.added_to_show)
+        return [*self.notes, *([f"{hidden} new columns are not named: they look like values"] if hidden else [])]
+
 
 def recognise(header: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Drift:
-    """Match the file's names with the raw columns: the exact name, else another case of it, else an alias.
+    """Match the file's names with the raw columns: the exact name, else another way to write it, else an alias.
 
     When two columns mean the same, the better match wins; the other is kept as an unknown column, with a note.
     """
     found: dict[str, str] = {}
     notes = []
     for column in RAW_COLUMNS:
-        known = [column.lower(), *(alias.lower() for alias in aliases.get(column, ()))]
-        matches = [name for name in header if name.lower() in known]
-        matches.sort(key=lambda name: (name != column, known.index(name.lower()), header.index(name)))
+        known = [same_name(name) for name in (column, *aliases.get(column, ()))]
+        matches = [name for name in header if same_name(name) in known]
+        matches.sort(key=lambda name: (name != column, known.index(same_name(name)), header.index(name)))
         if matches:
             found[column] = matches[0]
         for name in matches[1:]:
@@ -62,10 +76,10 @@ def recognise(header: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Dr
 
 
 def to_raw_columns(rows: pl.DataFrame, drift: Drift) -> pl.DataFrame:
-    """The seven raw columns (empty text is null), `extra` (JSON of the unknown ones that hold anything) and LINE."""
+    """The seven raw columns (blank text is null), `extra` (JSON of the unknown ones that hold anything) and LINE."""
 
     def present(name: str) -> pl.Expr:
-        return pl.when(pl.col(name) != "").then(pl.col(name))
+        return pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name))
 
     columns = [
         present(drift.found[column]).alias(column) if column in drift.found else pl.lit(None, pl.String).alias(column)

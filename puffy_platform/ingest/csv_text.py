@@ -17,6 +17,7 @@ from puffy_platform.ingest.lines import read_lines
 from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
+    NUL_MESSAGE,
     Broken,
     Records,
     Unreadable,
@@ -43,7 +44,7 @@ def read_csv(data: bytes) -> Records:
     header_text = lines.texts[first]
     header = _fields(header_text)
     if header is None or "\0" in header_text:
-        raise Unreadable(f"its header line {first + 1} cannot be read")
+        raise Unreadable(f"its header line {first + 1} holds a quote that is never closed, or a NUL byte")
     if len(header) > MAX_COLUMNS:
         raise Unreadable(f"its header line {first + 1} has {len(header)} columns")
     below_header = holds_text & (pl.int_range(holds_text.len(), eager=True) > first)
@@ -51,7 +52,8 @@ def read_csv(data: bytes) -> Records:
     rows, others = _read(lines.texts, below_header, names)
 
     def raw(wanted: Sequence[int]) -> list[str]:
-        return [others.texts_over_lines.get(number) or lines.texts[number - 1] for number in wanted]
+        texts: list[str] = lines.texts.gather([number - 1 for number in wanted]).to_list()
+        return [others.texts_over_lines.get(number, text) for number, text in zip(wanted, texts, strict=True)]
 
     return Records(
         header=names,
@@ -110,8 +112,7 @@ def _read_one_by_one(lines: pl.Series, chosen: pl.Series, well_formed: pl.Series
         text, number = lines[place], place + 1
         fields = _fields(text)
         if "\0" in text:
-            message = "The line holds a NUL byte: the file was damaged on its way."
-            found.broken.append((number, "nul_byte", None, message, text))
+            found.broken.append((number, "nul_byte", None, NUL_MESSAGE, text))
             continue
         if fields is None:
             fields, end = _continued(lines, place, width, well_formed)

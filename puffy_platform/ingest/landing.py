@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["IgnoredFile", "LandingFile", "content_hash", "find_landing_files"]
 
 _NAME = re.compile(
-    r"events_(?P<day>[0-9]{8})(?:[._-].*)?"
+    r"events_(?P<day>[0-9]{8})(?:[._-][^\x00-\x1f\x7f\ud800-\udfff]*)?"
     r"\.(?P<format>csv|csv\.gz|ndjson|jsonl|ndjson\.gz|jsonl\.gz|parquet)",
     re.IGNORECASE,
 )
@@ -53,15 +54,19 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
         day = _day(match["day"]) if match else None
         if match is None or day is None:
             reason = "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet"
-            ignored.append(IgnoredFile(path, reason))
+            # A name may hold bytes that are no text.
+            ignored.append(IgnoredFile(path.with_name(path.name.encode(errors="replace").decode()), reason))
             continue
         kind = match["format"].lower()
         try:
-            size = path.stat().st_size
+            seen = path.stat()
         except OSError:
             ignored.append(IgnoredFile(path, "it is gone, or cannot be looked at"))
             continue
-        found.append(LandingFile(day, path, _FORMATS.get(kind, kind), size))
+        if not stat.S_ISREG(seen.st_mode):
+            ignored.append(IgnoredFile(path, "it is no file but a pipe or a device"))
+            continue
+        found.append(LandingFile(day, path, _FORMATS.get(kind, kind), seen.st_size))
     return sorted(found, key=lambda file: (file.day, file.path.name)), ignored
 
 

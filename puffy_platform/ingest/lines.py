@@ -23,7 +23,7 @@ class Lines:
 
 
 def read_lines(data: bytes) -> Lines:
-    """Cut into lines; one that is not UTF-8 is read as Latin-1. Raises Unreadable for damaged UTF-16."""
+    """Cut into lines; one that is not UTF-8 is read as Latin-1. Raises Unreadable for UTF-32 and damaged UTF-16."""
     data, encoding, notes = _to_utf8(data)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -40,6 +40,8 @@ def read_lines(data: bytes) -> Lines:
 def _to_utf8(data: bytes) -> tuple[bytes, str, tuple[str, ...]]:
     if data.startswith(codecs.BOM_UTF8):
         return data[len(codecs.BOM_UTF8) :], "utf-8", ("a byte order mark was removed",)
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise Unreadable("it is UTF-32 text: send UTF-8")
     utf16 = _utf16_of(data)
     if utf16 is None:
         return data, "utf-8", ()

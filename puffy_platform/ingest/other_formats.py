@@ -12,6 +12,7 @@ from puffy_platform.ingest.lines import read_lines
 from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
+    NUL_MESSAGE,
     Broken,
     Records,
     Unreadable,
@@ -21,53 +22,67 @@ from puffy_platform.ingest.records import (
 
 __all__ = ["read_ndjson", "read_parquet"]
 
+_TEXT = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"'
+_PAIR = rf"[ \t]*{_TEXT}[ \t]*:[ \t]*(?:{_TEXT}|null)[ \t]*"
+# What almost every line is: an object of texts and nulls. These are read in one pass, every other line by itself.
+FLAT_OBJECT = rf"^[ \t]*\{{{_PAIR}(?:,{_PAIR})*\}}[ \t]*$"
 # Polars panics on some damaged files and on some types, where it means an error.
 POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 def read_ndjson(data: bytes) -> Records:
-    """One JSON object a line; nested values become JSON text. Lines that are no object are `broken_json_line`.
+    """One JSON object a line; values that are no text become JSON text. Lines that are no object: `broken_json_line`.
 
-    Raises Unreadable for a file that is no text.
+    Of a key that an object has twice the first counts. Raises Unreadable for a file that is no text.
     """
     lines = read_lines(data)
     holds_text = lines.texts.str.strip_chars() != ""
-    objects: list[dict[str, str | None]] = []
-    numbers: list[int] = []
-    broken: list[Broken] = []
-    for place in holds_text.arg_true().to_list():
-        text = lines.texts[place]
-        found = None if "\0" in text else _object(text)
-        if found is not None:
-            objects.append(found)
-            numbers.append(place + 1)
-        elif "\0" in text:
-            message = "The line holds a NUL byte: the file was damaged on its way."
-            broken.append((place + 1, "nul_byte", None, message, text))
-        else:
-            broken.append((place + 1, "broken_json_line", None, "The line is not one JSON object.", text))
-    keys = dict.fromkeys(key for found in objects for key in found)
-    if len(keys) > MAX_COLUMNS:
-        raise Unreadable(f"its objects have {len(keys)} different fields")
-    names = unique_names(tuple(keys))
-    columns: dict[str, list[str | None] | list[int]] = {LINE: numbers}
-    for name, key in zip(names, keys, strict=True):
-        columns[name] = [found.get(key) for found in objects]
+    is_flat = holds_text & lines.texts.str.contains(FLAT_OBJECT)
+    flat = io.BytesIO("\n".join(lines.texts.filter(is_flat)).encode())
+    keys = pl.scan_ndjson(flat, infer_schema_length=None).collect_schema().names() if is_flat.any() else []
+    objects, broken = _one_by_one(lines.texts, holds_text & ~is_flat)
+    every_key = dict.fromkeys([*keys, *(key for found in objects.values() for key in found)])
+    if len(every_key) > MAX_COLUMNS:
+        raise Unreadable(f"its objects have {len(every_key)} different fields")
+    names = dict(zip(every_key, unique_names(tuple(every_key)), strict=True))
+    columns = {LINE: pl.Series(list(objects), dtype=pl.Int64)}
+    columns |= {
+        name: pl.Series([found.get(key) for found in objects.values()], dtype=pl.String) for key, name in names.items()
+    }
+    rows = pl.DataFrame(columns)
+    if keys:
+        fast = pl.read_ndjson(flat, schema=dict.fromkeys(keys, pl.String)).rename(names, strict=False)
+        rows = pl.concat([rows, fast.with_columns((is_flat.arg_true() + 1).cast(pl.Int64).alias(LINE))], how="diagonal")
     return Records(
-        header=names,
-        rows=pl.DataFrame(columns, {LINE: pl.Int64} | dict.fromkeys(names, pl.String)),
+        header=tuple(names.values()),
+        rows=rows.sort(LINE),
         broken=broken_frame(broken),
-        raw=lambda wanted: [lines.texts[number - 1] for number in wanted],
+        raw=lambda wanted: lines.texts.gather([number - 1 for number in wanted]).to_list(),
         count=int(holds_text.sum()),
         encoding=lines.encoding,
         notes=lines.notes,
     )
 
 
+def _one_by_one(lines: pl.Series, chosen: pl.Series) -> tuple[dict[int, dict[str, str | None]], list[Broken]]:
+    """The objects by line, and the lines that are none."""
+    objects: dict[int, dict[str, str | None]] = {}
+    broken: list[Broken] = []
+    for place, text in zip(chosen.arg_true().to_list(), lines.filter(chosen).to_list(), strict=True):
+        found = _object(text)
+        if "\0" in text or any("\0" in value for value in (found or {}).values() if value):
+            broken.append((place + 1, "nul_byte", None, NUL_MESSAGE, text))
+        elif found is None:
+            broken.append((place + 1, "broken_json_line", None, "The line is not one JSON object.", text))
+        else:
+            objects[place + 1] = found
+    return objects, broken
+
+
 def _object(text: str) -> dict[str, str | None] | None:
     """The fields of one JSON object as text, or None when it is none or holds what is no Unicode text."""
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text, object_pairs_hook=_first_of_each)
         if not isinstance(parsed, dict):
             return None
         fields = {key: _as_text(value) for key, value in parsed.items()}
@@ -76,6 +91,10 @@ def _object(text: str) -> dict[str, str | None] | None:
     except (ValueError, RecursionError):
         return None
     return fields
+
+
+def _first_of_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return dict(reversed(dict(reversed(pairs)).items()))
 
 
 def _as_text(value: object) -> str | None:
@@ -98,9 +117,14 @@ def read_parquet(data: bytes) -> Records:
 
     def raw(lines: Sequence[int]) -> list[str]:
         wanted = rows.filter(pl.col(LINE).is_in(list(lines))).drop(LINE)
-        return wanted.write_ndjson().splitlines() if wanted.width else ["{}"] * len(lines)
+        # Nothing but line feeds end a record here: a text may hold the other characters that end lines.
+        return wanted.write_ndjson().split("\n")[:-1] if wanted.width else ["{}"] * len(lines)
 
-    return Records(header=names, rows=rows, raw=raw, count=frame.height)
+    holds_nul = pl.any_horizontal(pl.col(LINE) < 0, pl.col(pl.String).str.contains("\0", literal=True)).fill_null(False)
+    damaged = rows.filter(holds_nul)[LINE].to_list()
+    broken = [(line, "nul_byte", None, NUL_MESSAGE, text) for line, text in zip(damaged, raw(damaged), strict=True)]
+    sound = rows.filter(~holds_nul)
+    return Records(header=names, rows=sound, broken=broken_frame(broken), raw=raw, count=frame.height)
 
 
 def _column_as_text(column: pl.Series) -> pl.Series:

@@ -26,6 +26,11 @@ from puffy_platform.settings import Settings
 __all__ = ["DRIFT_SCHEMA", "Landed", "no_quarantine", "no_rows", "read_content", "read_file"]
 
 SEPARATOR = "\x1f"
+# Beginnings of files that are no text; a NUL byte soon after says that it is no coincidence.
+GZIP = b"\x1f\x8b"
+NO_TEXT = {GZIP: "gzip data", b"PAR1": "Parquet data", b"PK\x03\x04": "a zip archive or a workbook"}
+# What stands between columns where it is no comma.
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 QUARANTINE_SCHEMA: dict[str, type[pl.DataType]] = {**BROKEN_SCHEMA, "repair": pl.String, "revenue_cents": pl.Int64}
 DRIFT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
@@ -77,7 +82,7 @@ def read_content(file: LandingFile, data: bytes, settings: Settings, repairs: Se
         return _unreadable(file, data, str(error))
     drift = recognise(records.header, settings.ingest.aliases)
     if drift.has_no_header and records.header_text is not None:
-        return _without_header(file, data, records, drift)
+        return _without_header(file, data, records, settings)
     judged, broken = repair_rows(_judged(records, drift, file, settings), records, drift, repairs, file, settings)
     good = judged.filter(pl.col("rule").is_null())
     bad = judged.filter(pl.col("rule").is_not_null()).select(
@@ -97,16 +102,23 @@ def read_content(file: LandingFile, data: bytes, settings: Settings, repairs: Se
 
 
 def _records(file: LandingFile, data: bytes) -> Records:
-    if file.format.endswith(".gz"):
-        try:
-            data = gzip.decompress(data) if data else data
-        except (OSError, EOFError, zlib.error):
-            raise Unreadable("its gzip stream is damaged or cut off") from None
-    if file.format.startswith("csv"):
-        return read_csv(data)
-    if file.format.startswith("ndjson"):
-        return read_ndjson(data)
-    return read_parquet(data)
+    if file.format == "parquet":
+        return read_parquet(data)
+    if file.format.endswith(".gz") and data:
+        data = _unzipped(data)
+    for beginning, kind in NO_TEXT.items():
+        if data.startswith(beginning) and b"\0" in data[:4096]:
+            raise Unreadable(f"it holds {kind}, not what its name says")
+    return read_csv(data) if file.format.startswith("csv") else read_ndjson(data)
+
+
+def _unzipped(data: bytes) -> bytes:
+    if not data.startswith(GZIP):
+        raise Unreadable("it is not gzip data, though its name says so")
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error):
+        raise Unreadable("its gzip stream is damaged or cut off") from None
 
 
 def _judged(records: Records, drift: Drift, file: LandingFile, settings: Settings) -> pl.DataFrame:
@@ -119,12 +131,7 @@ def _judged(records: Records, drift: Drift, file: LandingFile, settings: Setting
         f"The file has no column {column}. If it is called otherwise from now on, add an alias (ingest.aliases), if it "
         "was on these days only, a repair; then replay."
     )
-    return rows.with_columns(
-        rule=pl.lit(f"missing_column:{column}"),
-        column=pl.lit(column),
-        message=pl.lit(message),
-        revenue_cents=pl.lit(None, pl.Int64),
-    )
+    return rows.with_columns(rule=pl.lit(f"missing_column:{column}"), column=pl.lit(column), message=pl.lit(message))
 
 
 def _as_raw_events(rows: pl.DataFrame, file: LandingFile, referrer_recorded: pl.Expr) -> pl.DataFrame:
@@ -169,23 +176,27 @@ def _drift_row(
         "quarantined": quarantined.height,
         "renamed": [{"seen": seen, "meant": meant} for seen, meant in drift.renamed],
         "missing": list(drift.missing) if records.header else [],
-        "added": list(drift.added),
+        "added": drift.added_to_show,
         "naive_timestamps": rows.filter(pl.col("timestamp_kind") == "naive").height,
         "offset_timestamps": rows.filter(pl.col("timestamp_kind") == "offset").height,
         "empty_client_ids": rows["client_id"].null_count(),
         "revenue_cents": int(rows["revenue_cents"].sum() or 0) + int(quarantined["revenue_cents"].sum() or 0),
-        "notes": [*records.notes, *drift.notes],
+        "notes": [*records.notes, *drift.notes_to_show],
     }
 
 
-def _without_header(file: LandingFile, data: bytes, records: Records, drift: Drift) -> Landed:
-    """Every record is kept as delivered, the one in the header's place too."""
+def _without_header(file: LandingFile, data: bytes, records: Records, settings: Settings) -> Landed:
+    """Every record is kept as delivered, the one in the header's place too, of which nothing is shown as a name."""
     lines = records.rows[LINE].to_list()
-    texts = [records.header_text, *records.raw(lines)]
+    first = records.header_text or ""
+    texts = [first, *records.raw(lines)]
     message = (
         "The first line names no column that every event needs: the header is missing, or another file was "
         "delivered. Deliver it with its header."
     )
+    for separator, name in SEPARATORS.items():
+        if not recognise(first.split(separator), settings.ingest.aliases).has_no_header:
+            message = f"The columns are separated by {name}, not by commas. Deliver the file with commas."
     found = pl.DataFrame(
         {"source_line": [records.header_line, *lines], "raw": texts},
         schema={"source_line": pl.Int64, "raw": pl.String},
@@ -196,8 +207,8 @@ def _without_header(file: LandingFile, data: bytes, records: Records, drift: Dri
     nothing, counted = no_rows(), replace(records, count=records.count + 1)
     return Landed(
         nothing,
-        _placed(quarantined, file, records.header_text),
-        _drift_row(file, data, counted, drift, rows=nothing, quarantined=quarantined),
+        _placed(quarantined, file, None),
+        _drift_row(file, data, counted, recognise((), {}), rows=nothing, quarantined=quarantined),
     )
 
 

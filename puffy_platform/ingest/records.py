@@ -15,6 +15,7 @@ __all__ = [
     "BROKEN_SCHEMA",
     "LINE",
     "MAX_COLUMNS",
+    "NUL_MESSAGE",
     "Broken",
     "Records",
     "Unreadable",
@@ -31,6 +32,7 @@ MAX_COLUMNS = 1000
 LINE = "\x1fline"
 # Why a record cannot be cut into fields.
 BROKEN_RULES = ("nul_byte", "unterminated_quote", "wrong_column_count", "broken_json_line")
+NUL_MESSAGE = "The record holds a NUL byte: the file was damaged on its way."
 BROKEN_SCHEMA: dict[str, type[pl.DataType]] = {
     "source_line": pl.Int64,
     "rule": pl.String,

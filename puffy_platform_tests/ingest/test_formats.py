@@ -222,15 +222,17 @@ def test_parquet_columns_of_any_type_become_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        ("events_20250301.csv.gz", b"client_id,page_url\n", "gzip"),
-        ("events_20250301.csv.gz", gzip.compress(as_csv(ROWS))[:-20], "gzip"),
-        ("events_20250301.csv.gz", gzip.compress(as_csv(ROWS)) + b"rest", "gzip"),
+        ("events_20250301.csv.gz", b"client_id,page_url\n", "it is not gzip data"),
+        ("events_20250301.csv.gz", gzip.compress(as_csv(ROWS))[:-20], "damaged or cut off"),
+        ("events_20250301.csv.gz", gzip.compress(as_csv(ROWS)) + b"rest", "damaged or cut off"),
         ("events_20250301.ndjson.gz", b"\x1f\x8b", "gzip"),
         ("events_20250301.parquet", b"client_id,page_url\n", "Parquet"),
         ("events_20250301.parquet", as_parquet(ROWS)[:-10], "Parquet"),
         ("events_20250301.parquet", b"PAR1" + bytes(200) + b"PAR1", "Parquet"),
-        ("events_20250301.csv", as_parquet(ROWS), "header"),
-        ("events_20250301.csv", gzip.compress(as_csv(ROWS)), "header"),
+        ("events_20250301.csv", as_parquet(ROWS), "it holds Parquet data"),
+        ("events_20250301.csv", gzip.compress(as_csv(ROWS)), "it holds gzip data"),
+        ("events_20250301.csv.gz", gzip.compress(gzip.compress(as_csv(ROWS))), "it holds gzip data"),
+        ("events_20250301.ndjson", b"PK\x03\x04\x14\0" + bytes(90), "it holds a zip archive"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_one_unreadable_file(
