@@ -25,6 +25,7 @@ FLOORS = {
     "orchestration": 5,
     "present": 6,
     "present_funnel": 7,
+    "present_retention": 7,
     "present_repairs": 7,
     "present_summary": 7,
     "definitions": 7,

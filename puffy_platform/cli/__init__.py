@@ -7,13 +7,14 @@ from puffy_platform.cli import look
 from puffy_platform.cli import quarantine
 from puffy_platform.cli import repairs
 from puffy_platform.cli import funnel
+from puffy_platform.cli import retention
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, funnel)
+COMMANDS = (runs, look, quarantine, repairs, funnel, retention)
 
 
 def main() -> None:

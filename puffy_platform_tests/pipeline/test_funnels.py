@@ -17,20 +17,14 @@ from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.funnels import ask_funnel, event_days
 from puffy_platform.present_funnel import duration, print_funnel, span
 from puffy_platform.settings import load_settings
-from puffy_platform.table import Table
 from puffy_platform.tables import TABLES
+from puffy_platform_tests.pipeline.stored import store
 from puffy_platform_tests.tables.visits import at, day, days, event, events
 from puffy_platform_tests.windows import compute
 
 STEPS = (Step("page_viewed", "path like '/sale%'"), Step("product_added_to_cart"), Step("checkout_completed"))
 CART, BUY = "product_added_to_cart", "checkout_completed"
 WEEK = Funnel(3, dt.timedelta(days=7))
-
-
-def store(platform: Platform, table: Table, rows: pl.DataFrame) -> None:
-    """Write rows that have some of the table's columns; the others are null."""
-    missing = (pl.lit(None, dtype).alias(name) for name, dtype in table.schema.items() if name not in rows.columns)
-    platform.warehouse.replace(table, days(0, 30), rows.with_columns(missing), {})
 
 
 @pytest.fixture
