@@ -365,3 +365,5 @@ def test_the_daily_refresh_covers_all_that_is_stale_and_the_days_rows_may_still_
     assert refresh_days(platform) == DayRange(dt.date(2025, 3, 23), month.last)
     land(platform, dt.date(2025, 3, 12), client="c-2")
     assert refresh_days(platform) == DayRange(dt.date(2025, 3, 5), month.last), "rows of the 12th may be 7 days late"
+    (platform.settings.landing / f"events_{month.last:%Y%m%d}.csv").unlink()
+    assert refresh_days(platform) == DayRange(dt.date(2025, 3, 5), month.last), "a removed file's day is not forgotten"
