@@ -56,8 +56,6 @@ def quarantine_show(
     """The rows themselves: file, line, what is wrong and what to do."""
     import polars as pl
 
-    from puffy_platform.present import print_frame
-
     platform = open_platform(settings_file)
     rows = platform.warehouse.read(platform.tables["quarantined_events"]).sort("day", "source_file", "source_line")
     if rule:
@@ -71,7 +69,12 @@ def quarantine_show(
     elif found.is_empty():
         console.print("No such rows are quarantined.")
     else:
-        print_frame(console, found)
+        for row in found.iter_rows(named=True):
+            place = f"{row['source_file']} line {row['source_line']}" if row["source_line"] else row["source_file"]
+            console.print(f"{row['day']}  {place}  [bold]{row['rule']}[/]", highlight=False, soft_wrap=True)
+            for text in [row["message"], row.get("raw")]:
+                if text is not None:
+                    console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 @quarantine_app.command("replay")
@@ -90,5 +93,7 @@ def quarantine_replay(
         stop(str(error), code=1)
     if as_json:
         print(json.dumps(result.to_json()))
+    elif not result.before and not result.repaired:
+        console.print("Nothing is quarantined: there is nothing to replay.")
     else:
         print_replay(console, result)
