@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -105,6 +106,7 @@ def print_frame(console: Console, rows: pl.DataFrame) -> None:
 
 
 def print_plan(console: Console, plan: Plan) -> None:
+    print_holds(console, plan.holds())
     if not plan:
         console.print("[green]Everything is current:[/] nothing would be computed.")
         return
@@ -114,6 +116,17 @@ def print_plan(console: Console, plan: Plan) -> None:
     for table, reason, span in plan.spans():
         grid.add_row(table, f"{len(span):,}", str(span), plan.why(reason, span))
     console.print(grid)
+
+
+def print_holds(console: Console, holds: Iterable[tuple[str, str, DayRange]]) -> None:
+    """Days that are rolled back (table, time, days), and how to end that."""
+    for table, at, days in holds:
+        console.print(
+            f"[yellow]rolled back:[/] {table} {days} holds its rows of {at} and is not computed; "
+            f"`puffy rollback {table} --undo` ends that",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_differences(console: Console, days: DayRange, differences: list[Difference], tables: int) -> None:

@@ -45,6 +45,12 @@ class DayRange:
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
 
+    @classmethod
+    def parse(cls, text: str) -> DayRange:
+        """The range whose `str` this is."""
+        first, _, last = text.partition("..")
+        return cls(dt.date.fromisoformat(first), dt.date.fromisoformat(last or first))
+
     def widen(self, before: int = 0, after: int = 0) -> DayRange:
         return DayRange(self.first - dt.timedelta(days=before), self.last + dt.timedelta(days=after))
 

@@ -26,6 +26,7 @@ FLOORS = {
     "present": 6,
     "present_funnel": 7,
     "present_retention": 7,
+    "present_history": 7,
     "present_repairs": 7,
     "present_summary": 7,
     "definitions": 7,

@@ -6,6 +6,7 @@ from puffy_platform.cli import runs
 from puffy_platform.cli import look
 from puffy_platform.cli import quarantine
 from puffy_platform.cli import repairs
+from puffy_platform.cli import history
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 
@@ -14,7 +15,7 @@ from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, funnel, retention)
+COMMANDS = (runs, look, quarantine, repairs, history, funnel, retention)
 
 
 def main() -> None:

@@ -26,7 +26,9 @@ __all__ = [
     "day_option",
     "days_between",
     "errors",
+    "moment_option",
     "open_platform",
+    "parse_moment",
     "stop",
 ]
 
@@ -67,6 +69,25 @@ def day_option(name: str, text: str) -> Any:
 
 FirstDay = Annotated[dt.date | None, day_option("--from", "First day; default: the first landing day.")]
 LastDay = Annotated[dt.date | None, day_option("--to", "Last day, included; default: the last landing day.")]
+
+
+def moment_option(name: str, text: str) -> Any:
+    """An option that takes a time or a version of the platform as text, to be read with `parse_moment`."""
+    return typer.Option(name, metavar="TIME|VERSION", help=text)
+
+
+def parse_moment(text: str) -> dt.datetime | int:
+    """A version of the platform by its number, or a time; without an offset it is UTC."""
+    if text.isdecimal():
+        return int(text)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        stop(f"{text!r} is neither a time like 2025-03-04T08:00 (UTC) nor a version number")
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    if moment > dt.datetime.now(dt.UTC):
+        stop(f"{text} lies in the future")
+    return moment
 
 
 def stop(message: str, code: int = 2) -> NoReturn:

@@ -15,7 +15,9 @@ from puffy_platform.cli.common import (
     app,
     console,
     day_option,
+    moment_option,
     open_platform,
+    parse_moment,
     stop,
 )
 
@@ -54,17 +56,26 @@ def status(
 
 
 @app.command()
-def sql(query: str, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Query the tables as they are now, for example: `puffy sql "select channel, sum(sessions) from ..."`."""
+def sql(
+    query: str,
+    as_of: Annotated[
+        str | None, moment_option("--as-of", "Read all tables as they were together at this time (UTC) or version.")
+    ] = None,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Query the tables, as they are or were, for example: `puffy sql "select channel, sum(sessions) from ..."`."""
     from puffy_platform.pipeline.report import CHECK_RESULTS
     from puffy_platform.present import print_frame
+    from puffy_platform.warehouse.history import HistoryError, past_at
     from puffy_platform.warehouse.sql import SqlError
     from puffy_platform.warehouse.sql import query as run_query
 
     platform = open_platform(settings_file)
     try:
-        rows = run_query(platform.warehouse, platform.tables.values(), query, logs=(CHECK_RESULTS,))
-    except SqlError as error:
+        past = None if as_of is None else past_at(platform.warehouse, parse_moment(as_of))
+        rows = run_query(platform.warehouse, platform.tables.values(), query, logs=(CHECK_RESULTS,), past=past)
+    except (SqlError, HistoryError) as error:
         stop(str(error))
     if as_json:
         print(rows.write_json())

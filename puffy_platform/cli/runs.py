@@ -68,8 +68,9 @@ def run(
     Exit code 1 when a check held a day back, or rows or money do not reconcile.
     """
     from puffy_platform.orchestration.run import DaysHeldBack, RunFailed
+    from puffy_platform.pipeline.rollback import rolled_back_days
     from puffy_platform.pipeline.summary import summarise
-    from puffy_platform.present import run_with_progress
+    from puffy_platform.present import print_holds, run_with_progress
     from puffy_platform.present_summary import print_summary
     from puffy_platform.table import DayRange
 
@@ -90,6 +91,7 @@ def run(
         print(json.dumps({**summary.to_json(), **told}, default=str))
     else:
         print_summary(console, summary, seconds)
+        print_holds(console, rolled_back_days(platform, days))
     if held_back:
         stop(
             f"{held_back}\nThe other days were computed. When the cause is mended, the same command completes these.", 1
@@ -144,8 +146,9 @@ def verify(
     """The audit: compute everything again from the raw files and compare row by row. Exit code 1 on a difference."""
     from dataclasses import asdict
 
+    from puffy_platform.pipeline.rollback import rolled_back_days
     from puffy_platform.pipeline.verify import verify as run_verify
-    from puffy_platform.present import print_differences
+    from puffy_platform.present import print_differences, print_holds
 
     platform = open_platform(settings_file, landing)
     days = days_between(platform, first, last)
@@ -155,6 +158,7 @@ def verify(
         print(json.dumps([asdict(found) for found in differences], default=str))
     else:
         print_differences(console, days, differences, len(platform.tables))
+        print_holds(console, rolled_back_days(platform, days))
     raise typer.Exit(1 if differences else 0)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -30,14 +29,11 @@ class Causes:
     platform: Platform
     before: Past
     after: Past
+    _earlier: dict[tuple[dt.datetime | None, dt.datetime | None], Causes] = field(init=False, default_factory=dict)
     _found: dict[tuple[str, dt.date], Sentences] = field(init=False, default_factory=dict)
     _changed: dict[str, list[dt.date]] = field(init=False, default_factory=dict)
     _files: dict[dt.date, Sentences] = field(init=False, default_factory=dict)
     _originals: dict[dt.date, set[dt.date]] = field(init=False, default_factory=dict)
-    _definitions: dict[str, dict[str, Any]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._definitions = recorded_definitions(self.platform)
 
     def changed_days(self, table: str) -> list[dt.date]:
         """The days whose rows differ, in order."""
@@ -51,12 +47,23 @@ class Causes:
     def of(self, table: Table, day: dt.date) -> Sentences:
         """The first causes of a changed day: not "rows it reads changed", but the file or setting these changed for."""
         if (table.name, day) not in self._found:
-            own, after = self._own(table, day), self.after.get(table.name, day)
+            before, after = self.before.get(table.name, day), self.after.get(table.name, day)
+            found = self._own(table, day)
             if not (after and after.rolled_back_to):
-                own += [cause for read in table.reads for cause in self._upstream(table, read, day)]
-            nothing = "neither a file nor a setting nor a repair: the code changed, or a library"
-            self._found[table.name, day] = tuple(dict.fromkeys(own)) or (nothing,)
+                then = self if table.transform is None else self._when_computed(before, after)
+                found += [cause for read in table.reads for cause in then._upstream(table, read, day)]
+            self._found[table.name, day] = tuple(dict.fromkeys(found)) or (_otherwise(table, before, after),)
         return self._found[table.name, day]
+
+    def _when_computed(self, before: Entry | None, after: Entry | None) -> Causes:
+        """The causes between the times at which the two entries were recorded: what a day was computed from is what
+        had been recorded by then, whatever has become of that since."""
+        key = (before.recorded_at if before else None, after.recorded_at if after else None)
+        if key not in self._earlier:
+            old, new = self.before.until(key[0]), self.after.until(key[1])
+            unchanged = old is self.before and new is self.after
+            self._earlier[key] = self if unchanged else Causes(self.platform, old, new)
+        return self._earlier[key]
 
     def runs(self, table: Table) -> dict[dt.date, Sentences]:
         """By day, the runs that gave it other rows between the two moments, in their order."""
@@ -124,7 +131,7 @@ class Causes:
         return self._originals[day]
 
     def _changed_definition(self, table: Table, before: Entry, after: Entry) -> list[str]:
-        known = self._definitions
+        known = recorded_definitions(self.platform)
         if before.definition_hash not in known or after.definition_hash not in known:
             return [f"settings or definition of {table.name}; which ones was not recorded"]
         return difference(known[before.definition_hash], known[after.definition_hash])
@@ -145,6 +152,15 @@ class Causes:
                 if old.get(name) != new.get(name)
             )
         return self._files[day]
+
+
+def _otherwise(table: Table, before: Entry | None, after: Entry | None) -> str:
+    """What can be said when neither a file nor a setting, a repair or a rollback was found."""
+    if before is None:
+        return "computed for the first time"
+    if table.transform is None and after is not None and before.inputs_hash != after.inputs_hash:
+        return "the landing files of the day"
+    return "neither a file nor a setting nor a repair: the code changed, or a library"
 
 
 def _content(entry: Entry | None, part: dt.date | None = None) -> str | None:

@@ -18,7 +18,7 @@ from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.history import HistoryError, Past, past_at
 from puffy_platform.warehouse.ledger import ROLLED_BACK, Entry
 
-__all__ = ["Restored", "roll_back", "undo_rollback"]
+__all__ = ["Restored", "roll_back", "rolled_back_days", "undo_rollback"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,17 @@ def undo_rollback(platform: Platform, table: Table, days: DayRange | None) -> li
                 f"`puffy run --force --from {min(lost)} --to {max(lost)}` computes it from the landing files"
             )
     return _restore(platform, together, past, now, targets)
+
+
+def rolled_back_days(platform: Platform, days: DayRange) -> list[tuple[str, str, DayRange]]:
+    """Table, the time whose rows it holds, and range, of those of these days that are rolled back now."""
+    ledger = Ledger(platform.warehouse)
+    held: dict[tuple[str, str], list[dt.date]] = {}
+    for table in platform.tables:
+        for day, entry in ledger.of(table).items():
+            if entry.rolled_back_to is not None and day in days:
+                held.setdefault((table, entry.rolled_back_to), []).append(day)
+    return [(table, at, span) for (table, at), found in held.items() for span in ranges(found)]
 
 
 def _go_together(platform: Platform, table: Table) -> list[Table]:

@@ -16,7 +16,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from puffy_platform.table import Table, ranges
+from puffy_platform.table import DayRange, Table, ranges
 from puffy_platform.warehouse.ledger import NAME, ROLLED_BACK, SCHEMA, Entry, entry_of
 from puffy_platform.warehouse.store import Warehouse, stored_days
 
@@ -37,9 +37,17 @@ class Moment:
     version: int
     at: dt.datetime
     run_id: str = ""
-    tables: str = ""
-    days: str = ""
-    day_count: int = 0
+    tables: tuple[str, ...] = ()
+    days: DayRange | None = None
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "version": self.version,
+            "at": self.at.isoformat(),
+            "run_id": self.run_id,
+            "tables": list(self.tables),
+            "days": None if self.days is None else {"from": str(self.days.first), "to": str(self.days.last)},
+        }
 
     def __str__(self) -> str:
         return f"version {self.version} of {self.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -60,9 +68,8 @@ def moments(warehouse: Warehouse) -> list[Moment]:
             version=commit["version"],
             at=dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC),
             run_id=commit.get("puffy.run", ""),
-            tables=commit.get("puffy.tables", ""),
-            days=commit.get("puffy.days", ""),
-            day_count=int(commit.get("puffy.day_count", 0)),
+            tables=tuple(commit["puffy.tables"].split(", ")) if "puffy.tables" in commit else (),
+            days=DayRange.parse(commit["puffy.days"]) if "puffy.days" in commit else None,
         )
         for commit, milliseconds in zip(commits, times, strict=True)
     ]
@@ -134,6 +141,11 @@ class Past:
 
     def get(self, table: str, day: dt.date) -> Entry | None:
         return self.of(table).get(day)
+
+    def until(self, recorded_at: dt.datetime | None) -> Past:
+        """The same at an earlier time: what had been recorded by then."""
+        facts = self.facts if recorded_at is None else self.facts.filter(pl.col("recorded_at") <= recorded_at)
+        return self if facts.height == self.facts.height else Past(self.warehouse, self.moment, facts)
 
     def without_rollbacks(self) -> Past:
         """The same, as if no day had ever been rolled back."""

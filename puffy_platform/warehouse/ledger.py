@@ -181,7 +181,6 @@ def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
         "puffy.run": ", ".join(sorted({entry.run_id for entry in entries})),
         "puffy.tables": ", ".join(by_table),
         "puffy.days": str(DayRange(days[0], days[-1])),
-        "puffy.day_count": str(len(entries)),
     }
 
 

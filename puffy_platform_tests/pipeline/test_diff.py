@@ -117,6 +117,9 @@ def test_a_rollback_and_its_end_are_named(platform: Platform, before: Moment) ->
     assert purchases.runs[0].startswith("rollback-")
     (conversions,) = differences(platform, "conversions", corrected).days
     assert (conversions.causes, conversions.runs) == ((because,), ("third-run",))
+    # Between the rollback and the run after it conversions still rests on what is rolled back.
+    rests = diff(platform, platform.tables["conversions"], before.version, held.version - 1)
+    assert (rests.days[0].money_cents, rests.days[0].causes) == (-1000, ("file events_20250302.csv changed",))
     compute(platform, "fourth-run", force=True)
     ended = f"the rollback of purchases 2025-03-02 to {before.at:%Y-%m-%dT%H:%M:%SZ} ended"
     assert differences(platform, "conversions", held).days[0].causes == (ended,)

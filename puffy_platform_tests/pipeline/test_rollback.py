@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from puffy_platform.pipeline import Platform, affected, materialise, materialise_ingest
-from puffy_platform.pipeline.rollback import Restored, roll_back, undo_rollback
+from puffy_platform.pipeline.rollback import Restored, roll_back, rolled_back_days, undo_rollback
 from puffy_platform.pipeline.status import status_of
 from puffy_platform.pipeline.verify import verify
 from puffy_platform.table import DayRange
@@ -106,6 +106,8 @@ def test_plan_status_and_verify_say_that_a_day_is_rolled_back(platform: Platform
     assert reasons["purchases"][1].startswith(f"rolled back: it holds its rows of {at}")
     assert "rests on rows that are rolled back: purchases 2025-03-02" in reasons["conversions"][1]
     assert "rolled back" not in reasons["events_enriched"][1]
+    assert rolled_back_days(platform, DAYS) == [("purchases", at, ONE_DAY)]
+    assert rolled_back_days(platform, DayRange(DAYS.first, DAYS.first)) == []
     differences = {found.table: found for found in verify(platform, DAYS)}
     assert differences.keys() == {"purchases", "conversions"}
     assert (differences["purchases"].rolled_back_to, differences["purchases"].money_cents) == (at, 1000)
