@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import pytest
 
 from puffy_platform.ingest.judge import ROW_RULES, _rules
-from puffy_platform.ingest.repairs_file import RepairsError, load_repairs, parse_repairs
+from puffy_platform.ingest.repairs_file import RepairsError, RepairTable, load_repairs, parse_repairs
 from puffy_platform.settings import load_settings
 from puffy_platform.table import DayRange
 from puffy_platform_tests.windows import settings_with
@@ -172,3 +173,13 @@ def test_examples_are_judged_under_the_settings_in_force() -> None:
     assert parse_repairs(text, "repairs.toml", SETTINGS)
     with pytest.raises(RepairsError, match="nonexistent_local_time"):
         parse_repairs(text, "repairs.toml", settings_with(shop={"time_zone": "America/Los_Angeles"}))
+
+
+def test_the_repairs_in_the_documentation_do_what_they_say() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "repairs.md").read_text("utf-8")
+    text = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    repairs = parse_repairs(text, "docs/repairs.md", SETTINGS)
+    assert [len(repair.examples) for repair in repairs] == [1, 3, 1]
+    documented = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", page.partition("## Reference")[2], re.MULTILINE))
+    keys = {field.alias or name for name, field in RepairTable.model_fields.items()}
+    assert {key for pair in documented for key in pair if key} == keys
