@@ -129,7 +129,7 @@ def test_bots_and_excluded_channels_are_no_touchpoints_unless_the_settings_say_s
     assert [row[3] for row in paths([], visits, with_bots)][-1] == "Referral > Internal > Email"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(history=histories())
 def test_journeys_of_any_history_are_those_of_a_walk_through_it(history: pl.DataFrame) -> None:
     visits = compute(sessions.TABLE, {"events_enriched": history}, HISTORY, DEFAULTS)
