@@ -9,6 +9,10 @@ from puffy_platform.settings import Settings
 from puffy_platform.table import Check, Inputs, Reads, Table
 
 
+# So many changes of columns a check names; the table names all.
+CHANGES_NAMED = 20
+
+
 class FileDriftContract(pa.DataFrameModel):
     day: pl.Date = pa.Field(description="Landing day: the day of the file.")
     source_file: str = pa.Field(description="Name of the landing file.")
@@ -53,11 +57,12 @@ def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     return (
         frame.group_by("day")
         .agg(pl.col("rows").sum(), each=(pl.col("rows") == by_file).all())
-        .join(placed, on="day", how="left")
+        .join(placed, on="day", how="full", coalesce=True)
+        .with_columns(pl.col("rows", "placed").fill_null(0), pl.col("each").fill_null(True))
         .select(
             "day",
-            passed=(pl.col("rows") == pl.col("placed").fill_null(0)) & pl.col("each"),
-            observed=pl.format("{} of {} rows are in one place", pl.col("placed").fill_null(0), "rows"),
+            passed=(pl.col("rows") == pl.col("placed")) & pl.col("each"),
+            observed=pl.format("{} of {} rows are in one place", "placed", "rows"),
             expected=pl.lit("accepted + duplicate + quarantined = rows, per file"),
         )
     )
@@ -77,11 +82,12 @@ def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings
     return (
         frame.group_by("day")
         .agg(pl.col("revenue_cents").sum())
-        .join(placed, on="day", how="left")
+        .join(placed, on="day", how="full", coalesce=True)
+        .with_columns(pl.col("revenue_cents", "placed").fill_null(0))
         .select(
             "day",
-            passed=pl.col("revenue_cents") == pl.col("placed").fill_null(0),
-            observed=pl.format("{} cents placed", pl.col("placed").fill_null(0)),
+            passed=pl.col("revenue_cents") == pl.col("placed"),
+            observed=pl.format("{} cents placed", "placed"),
             expected=pl.format("{} cents as in the files", "revenue_cents"),
         )
     )
@@ -110,7 +116,13 @@ def columns_are_as_declared(frame: pl.DataFrame, inputs: Inputs, settings: Setti
     missing = pl.col("missing").list.eval(pl.format("{} missing", pl.element()))
     added = pl.col("added").list.eval(pl.format("{} is new", pl.element()))
     drift = frame.select("day", what=pl.concat_list(renamed, missing, added)).explode("what").drop_nulls()
-    what = drift.group_by("day").agg(pl.col("what").unique().sort().str.join(", "))
+    more = pl.col("what").n_unique().cast(pl.Int64) - CHANGES_NAMED
+    what = drift.group_by("day").agg(
+        pl.concat_str(
+            pl.col("what").unique().sort().head(CHANGES_NAMED).str.join(", "),
+            pl.when(more > 0).then(pl.format(", and {} more", more)).otherwise(pl.lit("")),
+        ).alias("what")
+    )
     return (
         frame.select("day")
         .unique()

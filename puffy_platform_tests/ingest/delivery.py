@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ __all__ = [
     "INGESTED",
     "ITEM",
     "NAME",
+    "WRITERS",
+    "Row",
     "Tables",
     "as_csv",
+    "as_ndjson",
+    "as_parquet",
     "as_text",
     "deliver",
     "drift_of",
@@ -99,6 +104,26 @@ def as_csv(rows: Sequence[Row], columns: Iterable[str] | None = None, line_end: 
     writer.writeheader()
     writer.writerows(rows)
     return into.getvalue().encode()
+
+
+def as_ndjson(rows: Sequence[Row]) -> bytes:
+    """A JSON object a line; empty values are nulls."""
+    return "".join(json.dumps({k: v or None for k, v in row.items()}) + "\n" for row in rows).encode()
+
+
+def as_parquet(rows: Sequence[Row] | pl.DataFrame) -> bytes:
+    into = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(into)
+    return into.getvalue()
+
+
+# How rows are written in each format, by the ending of the file's name.
+WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {
+    "csv": as_csv,
+    "csv.gz": lambda rows: gzip.compress(as_csv(rows), mtime=0),
+    "ndjson": as_ndjson,
+    "parquet": as_parquet,
+}
 
 
 def as_text(*lines: str, header: str = HEADER) -> bytes:

@@ -149,6 +149,21 @@ def test_of_two_columns_that_mean_the_same_the_better_name_is_used_and_the_other
     ]
 
 
+def test_of_two_other_names_of_a_column_the_one_named_first_in_the_settings_is_used(tmp_path: Path) -> None:
+    row = renamed(event(client_id="c-1"), client_id="user_pseudo_id") | {"clientId": "c-2"}
+    tables = land(tmp_path, {NAME: as_csv([row])})
+    assert tables["raw_events"]["client_id"].to_list() == ["c-2"]
+    assert drift_of(tables)["renamed"] == [{"seen": "clientId", "meant": "client_id"}]
+    assert drift_of(tables)["notes"] == [
+        "column user_pseudo_id means client_id as well and was kept aside, clientId was used"
+    ]
+
+
+def test_two_ways_to_write_one_alias_cannot_mean_two_columns() -> None:
+    with pytest.raises(ValueError, match="alias 'Client-ID' of page_url already means client_id"):
+        with_settings(ingest={"aliases": {"page_url": ("Client-ID",)}})
+
+
 def test_a_header_name_that_comes_twice_is_kept_with_its_number(tmp_path: Path) -> None:
     line = "c-1,https://puffy.com/,,2025-03-01T12:00:00Z,page_viewed,,UA,c-2,x"
     tables = land(tmp_path, {NAME: as_text(line, header=f"{HEADER},client_id,")})
@@ -170,6 +185,23 @@ def test_a_file_without_a_header_waits_under_missing_header_with_its_first_line(
     assert rules_of(tables) == {"missing_header": 2}
     assert tables["quarantined_events"].select("source_line", "raw").rows() == [(1, lines[0]), (2, lines[1])]
     assert drift_of(tables)["rows"] == 2
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_a_file_with_another_separator_is_told_which_it_has(tmp_path: Path, separator: str, word: str) -> None:
+    data = as_csv([event(user_agent="UA"), event(user_agent="UA", client_id="c-2")])
+    tables = land(tmp_path, {NAME: data.replace(b",", separator.encode())})
+    assert rules_of(tables) == {"missing_header": 3}
+    assert f"separated by {word}, not by commas" in tables["quarantined_events"]["message"][0]
+
+
+def test_very_many_new_columns_are_counted_in_the_check_and_named_in_the_table(tmp_path: Path) -> None:
+    tables = land(tmp_path, {NAME: as_csv([event(**{f"field {n:03}": "x" for n in range(300)})])})
+    assert len(drift_of(tables)["added"]) == 300
+    status, observed = status_of(tables, "columns_are_as_declared")
+    assert status == "warn"
+    assert observed.startswith("field 000 is new, field 001 is new, ")
+    assert observed.endswith(", and 280 more")
 
 
 def test_empty_client_ids_are_accepted_as_null_and_counted(tmp_path: Path) -> None:

@@ -168,6 +168,12 @@ def test_utf_16_that_is_cut_off_is_an_unreadable_file(tmp_path: Path) -> None:
     assert drift_of(tables)["status"] == "unreadable"
 
 
+def test_utf_32_is_an_unreadable_file_and_told_what_to_send(tmp_path: Path) -> None:
+    tables = land(tmp_path, {NAME: as_text(GOOD).decode().encode("utf-32")})
+    assert rules_of(tables) == {"unreadable_file": 1}
+    assert "it is UTF-32 text: send UTF-8" in tables["quarantined_events"]["message"].item()
+
+
 def test_binary_under_a_csv_name_is_an_unreadable_file(tmp_path: Path) -> None:
     tables = land(tmp_path, {NAME: bytes(range(256)) * 3 + b"\0" * 3000})
     assert rules_of(tables) == {"unreadable_file": 1}

@@ -93,6 +93,16 @@ def test_a_row_of_the_next_day_names_its_original_of_the_day_before(tmp_path: Pa
     assert tables["raw_events"]["client_id"].to_list() == ["c-2"]
 
 
+def test_a_file_delivered_again_under_the_next_days_name_is_duplicates_only(tmp_path: Path) -> None:
+    data = as_csv([event(), purchase()])
+    both = DayRange(DAY, dt.date(2025, 3, 2))
+    tables = land(tmp_path, {NAME: data, NEXT_DAY: data}, both)
+    assert originals(tables) == [(NEXT_DAY, 2, NAME, 2), (NEXT_DAY, 3, NAME, 3)]
+    first, second = drift_of(tables), drift_of(tables, NEXT_DAY)
+    assert first["content_hash"] == second["content_hash"]
+    assert (second["accepted"], second["duplicates"], second["revenue_cents"]) == (0, 2, 349_00)
+
+
 def test_a_duplicate_is_found_across_a_renamed_column_and_a_day(tmp_path: Path) -> None:
     renamed = {("pageUrl" if name == "page_url" else name): value for name, value in event().items()}
     files = {NAME: as_csv([event()]), NEXT_DAY: as_csv([renamed])}

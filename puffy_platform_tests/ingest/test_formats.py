@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 import json
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +12,18 @@ import polars as pl
 import pytest
 
 from puffy_platform.event_data import purchase_fields
-from puffy_platform_tests.ingest.delivery import ITEM, NAME, as_csv, drift_of, event, land, purchase, rules_of
+from puffy_platform_tests.ingest.delivery import (
+    ITEM,
+    NAME,
+    as_csv,
+    as_ndjson,
+    as_parquet,
+    drift_of,
+    event,
+    land,
+    purchase,
+    rules_of,
+)
 
 ROWS = [
     event(),
@@ -23,16 +32,6 @@ ROWS = [
     purchase(),
 ]
 EXTRA = "events_20250301_again"
-
-
-def as_ndjson(rows: Sequence[dict[str, str]]) -> bytes:
-    return "".join(json.dumps({k: v or None for k, v in row.items()}) + "\n" for row in rows).encode()
-
-
-def as_parquet(rows: Sequence[dict[str, str]] | pl.DataFrame) -> bytes:
-    into = io.BytesIO()
-    pl.DataFrame(rows).write_parquet(into)
-    return into.getvalue()
 
 
 FORMATS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,18 @@ def test_folders_are_not_looked_into_and_a_link_to_nothing_is_left_alone(tmp_pat
     found, ignored = find_landing_files(tmp_path)
     assert found == []
     assert [file.path.name for file in ignored] == ["events_20250302.csv"]
+
+
+def test_a_pipe_is_not_waited_for_and_a_name_that_is_no_text_can_be_shown(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events_20250301.csv")
+    (tmp_path / os.fsdecode(b"events_20250301_caf\xe9.csv")).touch()
+    (tmp_path / "events_20250301_café #2.csv").touch()
+    found, ignored = find_landing_files(tmp_path)
+    assert [file.path.name for file in found] == ["events_20250301_café #2.csv"]
+    assert [(file.path.name, file.reason[:24]) for file in ignored] == [
+        ("events_20250301.csv", "it is no file but a pipe"),
+        ("events_20250301_caf?.csv", "its name is not events_Y"),
+    ]
 
 
 def test_files_come_by_day_and_name(tmp_path: Path) -> None:
