@@ -103,6 +103,16 @@ def test_a_second_order_in_one_visit_keeps_the_newest_touchpoint_inside_the_wind
     ]
 
 
+def test_a_touchpoint_counts_from_exactly_the_window_before() -> None:
+    visits = [session("s1", "ann", at(1), "Email"), session("s2", "ann", at(2), "Direct")]
+    in_time, late = at(4), at(4) + MICROSECOND
+    assert paths([conversion("c", "ann", in_time, 100)], visits)[-1][3] == "Email > Direct"
+    assert paths([conversion("c", "ann", late, 100)], visits)[-1][3] == "Direct"
+    # The same for the touchpoint that a second order keeps.
+    twice = [conversion("c1", "ann", at(2), 100), conversion("c2", "ann", at(5), 100)]
+    assert paths(twice, visits)[-1][3] == "Direct"
+
+
 def test_orders_without_a_client_stand_alone_and_those_not_counted_end_nothing() -> None:
     visits = [session("s1", "ann", at(1), "Email"), session("s2", "ann", at(2), "Direct")]
     orders = [
