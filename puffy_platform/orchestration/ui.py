@@ -23,7 +23,7 @@ from puffy_platform.pipeline import Platform
 __all__ = ["serve"]
 
 HOST = "127.0.0.1"
-START_SECONDS = 120
+START_SECONDS = 180
 # Dagster ends its servers in two or three seconds; what is still there after this is killed.
 END_SECONDS = 20
 POLL_SECONDS = 0.1
