@@ -11,6 +11,7 @@ FLOORS = {
     "settings": 0,
     "table": 1,
     "event_data": 1,
+    "spend": 1,
     "methods": 1,
     "rules": 1,
     "outcomes": 2,
@@ -24,6 +25,7 @@ FLOORS = {
     "alerts": 5,
     "orchestration": 5,
     "present": 6,
+    "present_attribution": 7,
     "present_funnel": 7,
     "present_retention": 7,
     "present_history": 7,
@@ -68,7 +70,9 @@ def test_imports_run_downwards(path: Path) -> None:
             assert FLOORS[parts[1]] <= FLOORS[room(path)], f"{room(path)} may not import {name}"
 
 
-@pytest.mark.parametrize("name", ["tables", "rules", "methods", "event_data.py", "outcomes.py", "marts.py", "table.py"])
+@pytest.mark.parametrize(
+    "name", ["tables", "rules", "methods", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"]
+)
 def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> None:
     target = PACKAGE / name
     for path in [target] if target.is_file() else sorted(target.rglob("*.py")):

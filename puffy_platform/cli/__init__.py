@@ -7,6 +7,7 @@ from puffy_platform.cli import look
 from puffy_platform.cli import quarantine
 from puffy_platform.cli import repairs
 from puffy_platform.cli import history
+from puffy_platform.cli import attribution
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 
@@ -15,7 +16,7 @@ from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, history, funnel, retention)
+COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention)
 
 
 def main() -> None:
