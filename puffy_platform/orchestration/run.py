@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from puffy_platform.orchestration.build import build_definitions
+from puffy_platform.orchestration.liveness import report_dead_runs
 from puffy_platform.orchestration.names import HELD_BACK, INGEST_JOB, MARTS_JOB, TABLES_JOB, range_tags
 from puffy_platform.pipeline import Platform, affected
 from puffy_platform.table import DayRange, ranges
@@ -78,6 +79,7 @@ def run_days(platform: Platform, instance: dg.DagsterInstance, days: DayRange, *
 
     Raises DaysHeldBack when all else is done, and RunFailed at once with the message of a step that crashed.
     """
+    report_dead_runs(platform, instance, dt.datetime.now(dt.UTC))
     runs = _Runs(build_definitions(platform), instance)
     _ingest(platform, runs, days, force)
     derived = [table.name for table in platform.derived]

@@ -21,7 +21,17 @@ from puffy_platform.warehouse.ledger import content_hashes
 from puffy_platform_tests.properties.histories import INGEST, LATE_DAYS, Compute, Deliver, History
 from puffy_platform_tests.windows import settings_with
 
-__all__ = ["differences", "in_one_computation", "live", "platform_for", "settle", "shop_settings"]
+__all__ = [
+    "compute",
+    "deliver",
+    "differences",
+    "hashes",
+    "in_one_computation",
+    "live",
+    "platform_for",
+    "settle",
+    "shop_settings",
+]
 
 ONE_CHUNK = 366
 MAX_ROUNDS = 50
@@ -112,12 +122,13 @@ def differences(mine: Platform, theirs: Platform, tables: Iterable[str] | None =
     found = []
     for name in tables or mine.tables:
         table = theirs.tables[name]
-        held, expected = (_hashes(platform, table) for platform in (mine, theirs))
+        held, expected = (hashes(platform, table) for platform in (mine, theirs))
         found += [(name, day) for day in sorted(held.keys() | expected.keys()) if held.get(day) != expected.get(day)]
     return found
 
 
-def _hashes(platform: Platform, table: Table) -> dict[dt.date, str]:
+def hashes(platform: Platform, table: Table) -> dict[dt.date, str]:
+    """A hash of the rows of each day that has any."""
     rows = platform.warehouse.read(table).collect()
     return dict(content_hashes(table, rows).select("day", "content_hash").iter_rows())
 
