@@ -1,5 +1,6 @@
 """The small demo shop that tests of orchestration and of the command share: made once, copied by who writes."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from puffy_platform_tests.command import Demo, puffy
 
 DEMO_DAYS, DEMO_EVENTS_PER_DAY = 10, 200
+
+# Settings of whoever runs the tests are not the tests' settings.
+for name in [name for name in os.environ if name.startswith("PUFFY_")]:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-SHARED = Path(os.environ.get("PUFFY_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("SHARED_FILES", Path(__file__).parents[3] / "shared"))
 FIRST_WEEK = SHARED / "data" / "puffy_2025"
 EXPECTED = SHARED / "acceptance" / "puffy_first_week.json"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
