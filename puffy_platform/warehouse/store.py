@@ -53,12 +53,17 @@ def stored_days(delta: DeltaTable | None) -> dict[dt.date, StoredDay]:
 
 
 def retention(days: int) -> dict[str, str]:
-    """The properties of a Delta table whose every version of the last `days` can be read.
+    """The properties of a Delta table that can be read as of any time of the last `days`.
 
-    Delta's own default forgets after 7 days which files were replaced; a vacuum then takes them for orphans.
+    Delta's own default forgets after 7 days which files were replaced; a vacuum then takes them for orphans. And
+    delta-rs, trimming the log by itself, keeps the versions made since, but not the one that was current before them.
     """
     kept = f"interval {days} days"
-    return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
+    return {
+        "delta.logRetentionDuration": kept,
+        "delta.deletedFileRetentionDuration": kept,
+        "delta.enableExpiredLogCleanup": "false",
+    }
 
 
 @dataclass(frozen=True)
