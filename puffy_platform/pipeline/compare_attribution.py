@@ -82,8 +82,8 @@ def compare_attribution(
         raise CompareError(f"a look-back of {window} days is not computed; attribution.windows_days has {there}")
     stored = platform.warehouse.read(platform.tables["attribution_data_driven"]).filter(pl.col("window_days") == window)
     as_of = day or stored.select(pl.col("day").max()).collect().item()
-    data_driven = stored.filter(pl.col("day") == as_of).collect()
-    if as_of is None or data_driven.is_empty():
+    data_driven = stored.filter(pl.col("day").eq_missing(pl.lit(as_of, pl.Date))).collect()
+    if data_driven.is_empty():
         asked = f"as of {day}" if day else "yet"
         raise CompareError(
             f"there is no data-driven attribution {asked}: `puffy run` computes it, once there are orders"
