@@ -1,4 +1,4 @@
-"""Commands about the past: history, diff, rollback. (`puffy sql --as-of` is in look.)"""
+"""Commands about the past: history, diff, rollback, maintain. (`puffy sql --as-of` is in look.)"""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def rollback(
     from puffy_platform.present_history import print_rollback
     from puffy_platform.warehouse.history import HistoryError
 
+    platform = open_platform(settings_file)
     if (to_time is None) == (not undo):
         stop("give either --to-time, the time to go back to, or --undo")
-    platform = open_platform(settings_file)
     found, days = _table(platform, table), _days(date, first, last)
     when = None if to_time is None else parse_moment(to_time)
     try:
@@ -107,6 +107,31 @@ def rollback(
         print(json.dumps([asdict(each) for each in restored], default=str))
     else:
         print_rollback(console, table, restored, undone=undo)
+
+
+@app.command()
+def maintain(
+    retain_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Time travel reaches so far back; default: maintain.retain_days of the settings."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge small files and remove what only older times need, of tables, logs and runs. Never the landing folder."""
+    from puffy_platform.orchestration.maintenance import maintain_home
+    from puffy_platform.orchestration.run import open_instance
+    from puffy_platform.present_history import print_maintained
+
+    platform = open_platform(settings_file)
+    with open_instance(platform) as instance:
+        days = retain_days or platform.settings.maintain.retain_days
+        done = maintain_home(platform, instance, days, dry_run=dry_run)
+    if as_json:
+        print(json.dumps(done.to_json()))
+    else:
+        print_maintained(console, done)
 
 
 def _table(platform: Platform, name: str) -> Table:
