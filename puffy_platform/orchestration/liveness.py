@@ -71,8 +71,16 @@ def report_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: dt.d
                 current, "The process of this run is gone: it was killed, or its machine stopped."
             )
             dead.append(run.run_id)
-        path.unlink(missing_ok=True)
+    _remove_left_locks(platform, instance)
     return dead
+
+
+def _remove_left_locks(platform: Platform, instance: dg.DagsterInstance) -> None:
+    """The locks of killed processes whose runs have been ended since, here or by Dagster."""
+    for path in _folder(platform).glob("*.lock"):
+        run = instance.get_run_by_id(path.stem)
+        if (run is None or run.is_finished) and not _is_held(path):
+            path.unlink(missing_ok=True)
 
 
 def _is_held(path: Path) -> bool:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +83,20 @@ def test_one_day_of_one_asset_leaves_the_same_rows(
     assert run(platform, instance, [name], day).success
     assert contents(platform) == before
     assert instance.get_materialized_partitions(dg.AssetKey(name)) == {str(day)}
+
+
+def test_a_range_from_dagsters_own_command(demo: Demo, platform: Platform) -> None:
+    before, days = contents(platform), DayRange(demo.days.first, demo.days.first + dt.timedelta(days=2))
+    home = platform.settings.home
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "dagster", "job", "execute", "-m", "puffy_platform.definitions"),
+            *("-j", "compute_days", "--tags", json.dumps(range_tags(days, skip_current=False))),
+        ],
+        env=os.environ | {"PUFFY_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert contents(platform) == before

@@ -17,7 +17,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from puffy_platform.demo import write_landing
 from puffy_platform.orchestration.attempts import WORK_TAG
 from puffy_platform.orchestration.build import build_definitions
-from puffy_platform.orchestration.run import open_instance
+from puffy_platform.orchestration.run import dagster_home, open_instance
 from puffy_platform.orchestration.waves import UNFINISHED, next_publication
 from puffy_platform.pipeline import Platform, affected
 from puffy_platform.pipeline.verify import verify
@@ -27,6 +27,8 @@ from puffy_platform_tests.orchestration.daemon import Daemon
 
 FIRST = dt.date(2025, 3, 1)
 DAYS = 10
+KILLS = 8
+ENDED = (BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED)
 SETTINGS = """
 [run]
 look_every_seconds = 3
@@ -68,6 +70,12 @@ def is_done(platform: Platform, instance: dg.DagsterInstance) -> bool:
 
 def runs_of(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
     return list(instance.get_runs(dg.RunsFilter(statuses=list(statuses))))
+
+
+def status_of(instance: dg.DagsterInstance, backfill_id: str) -> BulkActionStatus:
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    return backfill.status
 
 
 def request_backfill(platform: Platform, instance: dg.DagsterInstance, names: list[str], days: DayRange) -> str:
@@ -113,18 +121,37 @@ def test_files_in_any_order_one_rewritten_one_deleted_the_daemon_killed_and_a_ba
         whole = DayRange(FIRST, FIRST + dt.timedelta(days=DAYS - 1))
         backfill = request_backfill(platform, instance, ["purchases", "sessions"], whole)
         daemon.start()
-        daemon.wait_for("end", lambda: is_done(platform, instance), 240)
-        daemon.wait_for(
-            "end of the backfill",
-            lambda: instance.get_backfill(backfill).status is BulkActionStatus.COMPLETED_SUCCESS,  # type: ignore[union-attr]
-            90,
-        )
-        daemon.wait_for("end", lambda: is_done(platform, instance), 90)
+        daemon.wait_for("end of the backfill", lambda: status_of(instance, backfill) in ENDED, 300)
+        daemon.wait_for("end", lambda: is_done(platform, instance), 300)
         daemon.kill()
 
+        assert status_of(instance, backfill) is BulkActionStatus.COMPLETED_SUCCESS
         assert verify(platform, whole) == []
         dead = instance.get_run_by_id(killed.run_id)
         assert dead is not None
         assert dead.status is dg.DagsterRunStatus.FAILURE
         works = [run.tags[WORK_TAG] for run in runs_of(instance, dg.DagsterRunStatus.SUCCESS) if WORK_TAG in run.tags]
         assert len(works) == len(set(works)), "no work that succeeded was asked for again"
+
+
+@pytest.mark.soak
+def test_killed_at_random_instants_again_and_again(made: list[Path], daemon: Daemon) -> None:
+    """Also while a run is only asked for, queued or starting, and with a backfill that widens downstream."""
+    platform, chance = daemon.platform, random.Random()
+    files = chance.sample(made, len(made))
+    whole = DayRange(FIRST, FIRST + dt.timedelta(days=DAYS - 1))
+    settings = dagster_home(platform) / "dagster.yaml"
+    patient = settings.read_text("utf-8")
+    assert "start_timeout_seconds: 180" in patient
+    settings.write_text(patient.replace("start_timeout_seconds: 180", "start_timeout_seconds: 60"), "utf-8")
+    with open_instance(platform) as instance:
+        for number in range(KILLS):
+            daemon.start()
+            deliver(platform, *files[number::KILLS])
+            time.sleep(chance.uniform(5, 40))
+            daemon.kill()
+        backfill = request_backfill(platform, instance, ["purchases", "sessions", "attribution"], whole)
+        daemon.start()
+        daemon.wait_for("end of the backfill", lambda: status_of(instance, backfill) in ENDED, 1_200)
+        daemon.wait_for("end", lambda: is_done(platform, instance), 1_200)
+    assert verify(platform, whole) == []

@@ -119,6 +119,20 @@ def test_runs_that_have_ended_are_none_of_its_business(
     assert status(instance, run) is dg.DagsterRunStatus(ended)
 
 
+def test_the_lock_of_a_killed_process_goes_when_dagster_has_ended_its_run(
+    platform: Platform, instance: dg.DagsterInstance
+) -> None:
+    run = started(instance)
+    with a_process_at_work(platform, run.run_id) as process:
+        instance.report_run_failed(run)
+        report_dead_runs(platform, instance, later())
+        assert len(list((platform.settings.home / "dagster" / "running").iterdir())) == 1, "it is still at work"
+        process.kill()
+        process.wait()
+    report_dead_runs(platform, instance, later())
+    assert list((platform.settings.home / "dagster" / "running").iterdir()) == []
+
+
 def test_runs_of_other_launchers_are_left_to_dagster(platform: Platform) -> None:
     """In a container or on another machine there is no lock to be seen."""
     with dg.DagsterInstance.ephemeral() as instance:

@@ -68,6 +68,27 @@ def test_a_settled_file_is_hashed_once(platform: Platform, monkeypatch: pytest.M
     assert len(hashed) == 1
 
 
+def test_a_look_that_is_cut_off_is_gone_on_with(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Years of files take longer to hash than Dagster gives a sensor."""
+    (platform.settings.landing / "events_20250302.csv").write_bytes(as_csv([event()]))
+    hashed: list[str] = []
+
+    def cut_off(path: Path) -> str:
+        if hashed == [NAME]:
+            hashed.append("cut off")
+            raise KeyboardInterrupt
+        hashed.append(path.name)
+        return ingest_landing.content_hash(path)
+
+    monkeypatch.setattr(pipeline_landing, "content_hash", cut_off)
+    monkeypatch.setattr(pipeline_landing, "YOUNG_SECONDS", -1.0)
+    monkeypatch.setattr(pipeline_landing, "SAVE_EVERY_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        platform.landing()
+    platform.landing()
+    assert hashed == [NAME, "cut off", "events_20250302.csv"]
+
+
 def test_a_file_that_goes_away_during_the_look_is_not_there(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
