@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from puffy_platform.demo.model import BASELINE
+
 __all__ = ["ChannelTruth", "CustomerTruth", "FileTruth", "OrderTruth", "ShopTruth", "Truth"]
 
 
@@ -136,6 +138,17 @@ class Truth:
     @property
     def files(self) -> int:
         return len(self.by_file)
+
+    @property
+    def caused_shares(self) -> dict[str, float]:
+        """Each channel's share of the orders that channels caused, in expectation given the visits.
+
+        What a model of attribution should credit, if all it credits are channels: orders of the baseline, which no
+        channel brought about, are left out.
+        """
+        caused = {channel.channel: channel.expected_orders for channel in self.channels if channel.channel != BASELINE}
+        total = sum(caused.values())
+        return {channel: orders / total for channel, orders in caused.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Values that `json` can write; dates and times as ISO 8601."""
