@@ -13,6 +13,7 @@ import polars as pl
 __all__ = [
     "BROKEN_RULES",
     "BROKEN_SCHEMA",
+    "FILE_RULES",
     "LINE",
     "MAX_COLUMNS",
     "NUL_MESSAGE",
@@ -32,6 +33,8 @@ MAX_COLUMNS = 1000
 LINE = "\x1fline"
 # Why a record cannot be cut into fields.
 BROKEN_RULES = ("nul_byte", "unterminated_quote", "wrong_column_count", "broken_json_line")
+# Why all records of a file are quarantined; the column that is missing follows the last one's colon.
+FILE_RULES = ("unreadable_file", "missing_header", "missing_column")
 NUL_MESSAGE = "The record holds a NUL byte: the file was damaged on its way."
 BROKEN_SCHEMA: dict[str, type[pl.DataType]] = {
     "source_line": pl.Int64,

@@ -16,7 +16,9 @@ import polars as pl
 
 from puffy_platform.ingest.accept import index, ingest
 from puffy_platform.ingest.columns import RAW_COLUMNS
+from puffy_platform.ingest.judge import ROW_RULES
 from puffy_platform.ingest.landing import find_landing_files
+from puffy_platform.ingest.records import BROKEN_RULES, FILE_RULES
 from puffy_platform.ingest.repairs import Repair
 from puffy_platform.outcomes import evaluate
 from puffy_platform.settings import Settings
@@ -27,6 +29,7 @@ from puffy_platform_tests.windows import settings_with
 __all__ = [
     "DAY",
     "DAYS",
+    "DECLARED_RULES",
     "DEFAULTS",
     "HEADER",
     "INGESTED",
@@ -57,6 +60,8 @@ HEADER = ",".join(RAW_COLUMNS)
 WRITTEN = ("row_index", "raw_events", "duplicate_events", "quarantined_events", "file_drift")
 INGESTED = {name: TABLES[name] for name in WRITTEN}
 ITEM = {"item_id": "M-1", "item_name": "Mattress", "item_variant": "Queen", "quantity": 1, "item_price": 349}
+
+DECLARED_RULES = {*FILE_RULES, *BROKEN_RULES, *ROW_RULES}
 
 Row = dict[str, str]
 Tables = dict[str, pl.DataFrame]
@@ -153,6 +158,7 @@ def land(
     Contracts and keys are verified, and so is that every row and cent is in one place.
     """
     tables = deliver(folder, files, days, settings, repairs)
+    assert {rule.partition(":")[0] for rule in rules_of(tables)} <= DECLARED_RULES
     for name, outcomes in judged(tables, days, settings).items():
         failed = outcomes.filter(pl.col("status") == "fail")
         assert failed.is_empty(), f"{name}: {failed.rows(named=True)}"
