@@ -25,6 +25,7 @@ OK, UNSTABLE, NOT_ENOUGH = STATUSES = ("ok", "unstable", "not_enough_data")
 SHAPLEY_RATE, SHAPLEY_SUM, MARKOV = "shapley_rate", "shapley_sum", "markov_"
 # Far below anything an order or a share means; the last bits of a float decide nothing.
 DECIMALS = 9
+SHARES = ("share", "share_low", "share_high")
 
 Columns = dict[str, NDArray[Any]]
 
@@ -102,11 +103,21 @@ def attribute(
             if samples is None or (model != SHAPLEY_SUM and not evidence.lost_journeys):
                 found = _not_enough_data(evidence)
             else:
-                found = _credited(evidence, _game(model, evidence.journeys), samples)
+                found = _credited(evidence, _game(model, evidence.journeys), samples, unattributed_channel)
             names = [*(evidence.journeys.channels if len(found["share"]) > 1 else ()), unattributed_channel]
             labels = {"case": [case] * len(names), "model": [model] * len(names), "channel": names}
             parts.append(labels | found | _money(evidence, len(names)))
-    return _with_whole_cents(_stacked(parts))
+    return _one_row_a_channel(_with_whole_cents(_stacked(parts)))
+
+
+def _one_row_a_channel(found: pl.DataFrame) -> pl.DataFrame:
+    """Orders of no channel join the channel of that name, if there is one; its share and interval hold both."""
+    known = (pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in SHARES)
+    return (
+        found.group_by("case", "model", "channel", maintain_order=True)
+        .agg(*known, pl.col("orders", "revenue_cents").sum(), pl.col("status").first())
+        .select(*CREDIT_SCHEMA)
+    )
 
 
 def _game(model: str, journeys: Journeys) -> ConversionRateGame | SumGame | MarkovChain:
@@ -117,20 +128,32 @@ def _game(model: str, journeys: Journeys) -> ConversionRateGame | SumGame | Mark
     return MarkovChain(journeys, int(model.removeprefix(MARKOV)))
 
 
-def _credited(evidence: Evidence, game: ConversionRateGame | SumGame | MarkovChain, samples: Samples) -> Columns:
-    """Of each channel, and last of no channel: share, interval, orders, part of the attributable money, status."""
+def _credited(
+    evidence: Evidence, game: ConversionRateGame | SumGame | MarkovChain, samples: Samples, unattributed_channel: str
+) -> Columns:
+    """Of each channel, and last of no channel: share, interval, orders, part of the attributable money, status.
+
+    Orders of no channel count with the channel of that name, if there is one.
+    """
     journeys = evidence.journeys
     counts = (journeys.converted + journeys.lost)[:, None]
     credited = game.credit(counts, journeys.converted[:, None])[:, 0]
     sampled = game.credit(samples.converted + samples.lost, samples.converted)
-    low, high = share_interval(np.vstack([sampled, samples.without_path]), samples.orders)
-    share = np.append(credited, evidence.unattributed_orders) / evidence.orders
+    all_sampled = np.vstack([sampled, samples.without_path])
+    all_credited = np.append(credited, evidence.unattributed_orders)
+    if unattributed_channel in journeys.channels:
+        same = journeys.channels.index(unattributed_channel)
+        for rows in (all_sampled, all_credited):
+            rows[same] += rows[-1]
+            rows[-1] = 0.0
+    low, high = share_interval(all_sampled, samples.orders)
+    share = all_credited / evidence.orders
     money = _money_share(game.credit(counts, journeys.revenue_cents[:, None])[:, 0], credited)
     return {
         "share": share,
         "share_low": low,
         "share_high": high,
-        "orders": np.append(credited, evidence.unattributed_orders),
+        "orders": all_credited,
         "money_share": np.append(money, np.nan),
         "status": np.where(is_unstable(share, low, high), UNSTABLE, OK),
     }

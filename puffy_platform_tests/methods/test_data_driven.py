@@ -100,6 +100,25 @@ def test_orders_none_of_which_has_a_touchpoint_are_not_enough_data() -> None:
     assert found.select("orders", "revenue_cents", "status").unique().rows() == [(50.0, 700, "not_enough_data")]
 
 
+def test_orders_without_a_touchpoint_join_the_channel_they_are_called_after() -> None:
+    apart = credited(evidence(WORKED_EXAMPLE, 2, 555_55))
+    joined = attribute(
+        [evidence(WORKED_EXAMPLE, 2, 555_55)], models=MODELS, min_conversions=2, draws=200, unattributed_channel="Email"
+    )
+    assert joined.height == apart.height - len(MODELS)
+    for model in MODELS:
+        email, nothing = (
+            apart.filter(model=model, channel=name).row(0, named=True) for name in ("Email", "(unattributed)")
+        )
+        (row,) = joined.filter(model=model, channel="Email").to_dicts()
+        assert row["orders"] == pytest.approx(email["orders"] + 2)
+        assert row["share"] == pytest.approx(email["share"] + nothing["share"])
+        assert row["revenue_cents"] == email["revenue_cents"] + 555_55
+        # Narrower than the two intervals put together: they do not err in the same direction.
+        ends = [email[end] + nothing[end] for end in ("share_low", "share_high")]
+        assert ends[0] < row["share_low"] < row["share"] < row["share_high"] < ends[1]
+
+
 def test_the_same_journeys_and_seed_give_the_same_intervals_whatever_else_is_asked() -> None:
     alone = credited(evidence(WORKED_EXAMPLE))
     after_another = credited(evidence(journeys(("A", 50, 50), ("B > A", 9, 9))), evidence(WORKED_EXAMPLE))
@@ -128,3 +147,16 @@ def test_samples_without_an_order_say_nothing() -> None:
     low, high = share_interval(np.array([[0.0, 2.0]]), np.array([0, 4]))
     assert (low[0], high[0]) == (0.5, 0.5)
     assert np.isnan(share_interval(np.array([[0.0]]), np.array([0]))[0][0])
+
+
+def test_orders_of_no_channel_join_the_channel_they_are_called_after() -> None:
+    """A shop may call its unattributed orders Direct, which is a channel of some journeys as well."""
+    found = attribute(
+        [evidence(journeys(("Direct", 40, 60), ("Email", 60, 40)), 20, 900)],
+        models=("shapley_sum",),
+        min_conversions=10,
+        draws=50,
+        unattributed_channel="Direct",
+    )
+    assert dict(found.select("channel", "orders").iter_rows()) == {"Direct": 60.0, "Email": 60.0}
+    assert found["share"].to_list() == [0.5, 0.5]
