@@ -98,7 +98,7 @@ class Soak:
 
         Raises RuntimeError when it failed of anything else.
         """
-        process = self._start()
+        process = self.start(self.days)
         self._wait_for_work(process)
         began = time.monotonic()
         if kill:
@@ -111,21 +111,25 @@ class Soak:
                 if not self.completed:
                     self.work_seconds *= 1.3  # nobody knows yet how long a run takes here
                 return False
+        self.end(process)
+        self.work_seconds = max(1.0, time.monotonic() - began)
+        return True
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of a run. Raises RuntimeError when it failed."""
         _, errors = process.communicate()
         if process.returncode:
             raise RuntimeError(f"puffy run ended with {process.returncode}:\n{errors.decode()[-2000:]}")
         self.completed += 1
-        self.work_seconds = max(1.0, time.monotonic() - began)
-        return True
 
     def look(self) -> Counter[str]:
         """How many table-days are not current, by why."""
         plan = affected(self.platform, self.days)
         return Counter(reason.value for days in plan.days.values() for reason in days.values())
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        """`puffy run` over all days, in a process of its own."""
-        words = ("run", "--from", str(self.days.first), "--to", str(self.days.last), "--json")
+    def start(self, days: DayRange) -> subprocess.Popen[bytes]:
+        """`puffy run` over these days, in a process of its own."""
+        words = ("run", "--from", str(days.first), "--to", str(days.last), "--json")
         return subprocess.Popen(
             [sys.executable, "-m", "puffy_platform.cli", *words],
             env=environment(self.home, {"TMPDIR": str(self.temporary)}),
