@@ -43,6 +43,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
         ingest={"late_days": LATE_DAYS},
         attribution={"windows_days": (1, 2)},
         data_driven={"rolling_days": 3, "min_conversions": 2, "draws": 50},
+        funnel={"within_days": 1},
         orders={"duplicate_policy": policy},
         bots={"include": with_bots},
         run={"chunk_days": ONE_CHUNK},
