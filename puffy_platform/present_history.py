@@ -12,12 +12,13 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from puffy_platform.pipeline.diff import RowDiff, TableDiff
+from puffy_platform.pipeline.maintain import Maintained
 from puffy_platform.pipeline.rollback import Restored
 from puffy_platform.present import money, titled_grid
 from puffy_platform.table import DayRange, ranges
 from puffy_platform.warehouse.history import Moment
 
-__all__ = ["print_diff", "print_history", "print_rollback"]
+__all__ = ["print_diff", "print_history", "print_maintained", "print_rollback"]
 
 CAUSES_SHOWN = 3
 RUN_ID_SHOWN = 8
@@ -121,3 +122,22 @@ def print_rollback(console: Console, table: str, restored: Sequence[Restored], *
         highlight=False,
         soft_wrap=True,
     )
+
+
+def print_maintained(console: Console, done: Maintained) -> None:
+    found = [each for each in done.tables if each]
+    if found:
+        grid = titled_grid("", "table", "files merged", "rows dropped", "files removed", "bytes")
+        for each in found:
+            counts = (each.merged_files, each.dropped_rows, each.removed_files, each.removed_bytes)
+            grid.add_row(each.table, *(f"{count:,}" for count in counts))
+        console.print(grid, highlight=False)
+    for left in done.leftovers:
+        console.print(f"{left.files:,} {left.kind}, {left.bytes:,} bytes", highlight=False)
+    if done.runs:
+        console.print(f"{done.runs:,} runs of Dagster with their events and logs", highlight=False)
+    if not (found or done.leftovers or done.runs):
+        console.print("Nothing to do.")
+    if done.is_dry_run:
+        console.print("This is what would be done. Nothing was changed.")
+    console.print(f"Kept for time travel: everything since {done.since:%Y-%m-%d %H:%M} UTC.", highlight=False)

@@ -122,12 +122,16 @@ def maintain(
     """Merge small files and remove what only older times need, of tables, logs and runs. Never the landing folder."""
     from puffy_platform.orchestration.maintenance import maintain_home
     from puffy_platform.orchestration.run import open_instance
+    from puffy_platform.pipeline.maintain import maintain as maintain_tables
     from puffy_platform.present_history import print_maintained
 
     platform = open_platform(settings_file)
-    with open_instance(platform) as instance:
-        days = retain_days or platform.settings.maintain.retain_days
-        done = maintain_home(platform, instance, days, dry_run=dry_run)
+    days = retain_days or platform.settings.maintain.retain_days
+    if (platform.settings.home / "dagster").exists():
+        with open_instance(platform) as instance:
+            done = maintain_home(platform, instance, days, dry_run=dry_run)
+    else:
+        done = maintain_tables(platform, days, dry_run=dry_run)
     if as_json:
         print(json.dumps(done.to_json()))
     else:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from puffy_platform.orchestration.assets import derived_asset, ingest_asset, landing_files
 from puffy_platform.orchestration.liveness import hold_run
+from puffy_platform.orchestration.maintenance import maintenance_job, weekly_maintenance
 from puffy_platform.orchestration.marts import SCHEMA, FreshDuckDB, marts_asset, published_asset
 from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, REFRESH_JOB, TABLES_JOB, first_partition
 from puffy_platform.orchestration.sensors import daily_refresh, landing_sensor, marts_sensor
@@ -39,9 +40,9 @@ def build_definitions(platform: Platform, reload: Callable[[], Platform] | None 
     )
     return dg.Definitions(
         assets=[landing_files(platform), ingest, *derived, marts, published],
-        jobs=[ingest_job, tables_job, refresh_job, marts_job],
+        jobs=[ingest_job, tables_job, refresh_job, marts_job, maintenance_job],
         sensors=[landing_sensor(platform, [ingest_job, tables_job]), marts_sensor(platform, marts_job)],
-        schedules=[daily_refresh(platform, refresh_job)],
+        schedules=[daily_refresh(platform, refresh_job), weekly_maintenance(platform)],
         resources={
             "platform": _platform_resource(platform, reload),
             "marts": FreshDuckDB(database=str(platform.settings.marts), schema=SCHEMA),
