@@ -22,6 +22,8 @@ from puffy_platform_tests.properties.histories import INGEST, LATE_DAYS, Compute
 from puffy_platform_tests.windows import settings_with
 
 __all__ = [
+    "INGESTED",
+    "INGESTED",
     "compute",
     "deliver",
     "differences",
@@ -33,6 +35,7 @@ __all__ = [
     "shop_settings",
 ]
 
+INGESTED = {name: table for name, table in TABLES.items() if table.transform is None}
 ONE_CHUNK = 366
 MAX_ROUNDS = 50
 

@@ -18,6 +18,7 @@ from puffy_platform.pipeline import Platform
 from puffy_platform.table import DayRange, Reads, Table
 from puffy_platform.tables import TABLES
 from puffy_platform_tests.properties.driving import (
+    INGESTED,
     compute,
     differences,
     in_one_computation,
@@ -31,7 +32,6 @@ from puffy_platform_tests.properties.histories import FIRST_DAY, Compute, Histor
 SHOP_DAYS = 4
 # Histories that tell every variant; the first two do in less than a second each.
 SEEDS = (6, 0, *range(7, 30))
-INGESTED = {name: table for name, table in TABLES.items() if table.transform is None}
 A_DAY = DayRange(FIRST_DAY, FIRST_DAY)
 SETTINGS = shop_settings(policy="first", with_bots=True)
 
