@@ -23,7 +23,6 @@ from puffy_platform_tests.windows import settings_with
 
 __all__ = [
     "INGESTED",
-    "INGESTED",
     "compute",
     "deliver",
     "differences",
