@@ -90,6 +90,8 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Put days of a table back to earlier rows, as a new version. They stay so until `--undo` or a forced run."""
+    from puffy_platform.orchestration.rolled_back import report_restored
+    from puffy_platform.orchestration.run import open_instance
     from puffy_platform.pipeline.rollback import roll_back, undo_rollback
     from puffy_platform.present_history import print_rollback
     from puffy_platform.warehouse.history import HistoryError
@@ -103,6 +105,9 @@ def rollback(
         restored = undo_rollback(platform, found, days) if when is None else roll_back(platform, found, days, when)
     except HistoryError as error:
         stop(str(error))
+    if restored and (platform.settings.home / "dagster").exists():
+        with open_instance(platform) as instance:
+            report_restored(instance, restored, "the rollback ended" if undo else f"rolled back to {to_time}")
     if as_json:
         print(json.dumps([asdict(each) for each in restored], default=str))
     else:

@@ -133,9 +133,15 @@ def day_metadata(table: Table, result: DayResult, final_until: dt.date | None) -
     metadata: dict[str, object] = {
         "dagster/partition_row_count": result.rows,
         "state": "final" if is_final else "provisional: landing days it reads are still to come",
-        "result": "rows changed" if result.changed else "same rows" if result.recomputed else "was current",
+        "result": _what_happened(result),
     }
     if result.money_cents is not None:
         metadata[f"{table.money}"] = result.money_cents
         metadata["revenue"] = result.money_cents / 100
     return metadata
+
+
+def _what_happened(result: DayResult) -> str:
+    if result.rolled_back_to is not None:
+        return f"rolled back to its rows of {result.rolled_back_to}"
+    return "rows changed" if result.changed else "same rows" if result.recomputed else "was current"

@@ -20,17 +20,20 @@ FAILURES_SHOWN = 10
 
 @dataclass(frozen=True)
 class DayResult:
-    """One day: rows and money now stored; whether it was computed, and whether its rows changed."""
+    """One day: rows and money now stored; whether it was computed, and whether its rows changed. `rolled_back_to` is
+    the time whose rows it holds, and why it was left alone, when someone has rolled it back."""
 
     day: dt.date
     rows: int
     money_cents: int | None
     changed: bool
     recomputed: bool
+    rolled_back_to: str | None = None
 
     @classmethod
     def untouched(cls, entry: Entry) -> DayResult:
-        return cls(entry.day, entry.rows, entry.money_cents, changed=False, recomputed=False)
+        held = entry.rolled_back_to
+        return cls(entry.day, entry.rows, entry.money_cents, changed=False, recomputed=False, rolled_back_to=held)
 
 
 @dataclass
