@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import typer
@@ -59,7 +60,9 @@ def with_mistake(home: Path, mistake: str) -> str:
 def test_a_mistake_stops_every_command_before_any_work(tmp_path: Path, command: tuple[str, ...], mistake: str) -> None:
     words = with_mistake(tmp_path, mistake)
     before = sorted(tmp_path.rglob("*"))
-    finished = puffy(tmp_path, *command)
+    # A command that goes on all the same fails here instead of waiting for Ctrl-C.
+    with patch("puffy_platform.orchestration.ui.subprocess.Popen", side_effect=AssertionError("the UI was started")):
+        finished = puffy(tmp_path, *command)
     assert (finished.code, finished.out) == (2, "")
     assert finished.message.startswith("puffy: ")
     assert words in finished.message
