@@ -27,7 +27,7 @@ from puffy_platform_tests.orchestration.daemon import Daemon
 
 FIRST = dt.date(2025, 3, 1)
 DAYS = 10
-KILLS = 8
+KILLS = 6
 ENDED = (BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED)
 SETTINGS = """
 [run]
@@ -148,7 +148,8 @@ def test_killed_at_random_instants_again_and_again(made: list[Path], daemon: Dae
         for number in range(KILLS):
             daemon.start()
             deliver(platform, *files[number::KILLS])
-            time.sleep(chance.uniform(5, 40))
+            daemon.wait_for("run", lambda: bool(instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)), 600)
+            time.sleep(chance.uniform(0, 20))
             daemon.kill()
         backfill = request_backfill(platform, instance, ["purchases", "sessions", "attribution"], whole)
         daemon.start()
