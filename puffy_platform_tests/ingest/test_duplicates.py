@@ -151,7 +151,7 @@ def written(day: int, client: int, kind: str) -> dict[str, str]:
     return event(client_id=str(client), timestamp=time, event_data="{" if kind == "broken" else "")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(deliveries, st.integers(1, 4), st.booleans())
 def test_any_chunking_of_landing_days_gives_the_same_five_tables(
     delivered: list[tuple[int, str, list[tuple[int, int, str]]]], size: int, backwards: bool

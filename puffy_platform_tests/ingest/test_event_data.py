@@ -121,6 +121,7 @@ def test_an_amount_is_exact_cents_or_nothing(amount: str | None, expected: int |
     assert cents_of(amount) == [expected]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.decimals(-(10**10), 10**10, places=2), min_size=1))
 def test_amounts_with_two_decimals_are_exact_as_text_and_as_json_numbers(
     amounts: list[decimal.Decimal],
@@ -133,6 +134,7 @@ def test_amounts_with_two_decimals_are_exact_as_text_and_as_json_numbers(
     assert read(*as_floats)["revenue_cents"].to_list() == expected
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.decimals(-(10**9), 10**9, places=5))
 def test_further_decimals_are_rounded_half_away_from_zero(amount: decimal.Decimal) -> None:
     rounded = amount.quantize(CENT, decimal.ROUND_HALF_UP)
@@ -199,7 +201,7 @@ orders = st.fixed_dictionaries(
 texts = st.none() | st.text(max_size=40) | orders | orders.map(lambda text: text[:-3])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=6))
 def test_no_text_makes_reading_a_purchase_raise(data: list[str | None]) -> None:
     found = read(*data)
@@ -209,7 +211,7 @@ def test_no_text_makes_reading_a_purchase_raise(data: list[str | None]) -> None:
     assert len(json_objects(*data)) == len(data)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(orders, min_size=1, max_size=4))
 def test_a_purchase_is_read_the_same_alone_and_among_others(data: list[str]) -> None:
     assert read(*data).equals(pl.concat(read(one) for one in data))

@@ -133,7 +133,7 @@ COLUMNS: list[tuple[str, dict[str, str | None], str, dict[str, int]]] = [
 ]
 
 
-@ALL_FORMATS
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
 @pytest.mark.parametrize(("change", "said", "waiting"), [row[1:] for row in COLUMNS], ids=[row[0] for row in COLUMNS])
 def test_columns_that_change_have_the_same_word_in_every_format(
     tmp_path: Path, kind: str, change: dict[str, str | None], said: str, waiting: dict[str, int]
@@ -142,12 +142,13 @@ def test_columns_that_change_have_the_same_word_in_every_format(
     rows = [{names[name]: row.get(name, "") for name in names if names[name]} for row in (view(), sale(1))]
     name = f"events_20250301.{kind}"
     tables = land(tmp_path, {name: WRITERS[kind](rows)})  # type: ignore[arg-type]
-    outcome = judged(tables)["file_drift"].filter(pl.col("check") == "columns_are_as_declared")
+    outcomes = judged(tables)
+    outcome = outcomes["file_drift"].filter(pl.col("check") == "columns_are_as_declared")
     assert said in outcome["observed"].item()
     assert outcome["status"].item() == ("pass" if said == "as declared" else "warn")
     assert rules_of(tables) == waiting
     assert drift_of(tables, name)["revenue_cents"] == 101, "of waiting rows too"
-    assert_nothing_personal_is_told(tables)
+    assert_nothing_personal_is_told(tables, outcomes)
 
 
 @ALL_FORMATS
@@ -160,10 +161,10 @@ def test_a_file_that_is_cut_off_is_told_of_without_its_content(tmp_path: Path, k
     assert_nothing_personal_is_told(tables)
 
 
-def assert_nothing_personal_is_told(tables: Tables) -> None:
+def assert_nothing_personal_is_told(tables: Tables, outcomes: Tables | None = None) -> None:
     """Neither in messages nor in what is kept of a file nor in what the checks say."""
     told = [tables["quarantined_events"].select("rule", "column", "message", "source_file"), tables["file_drift"]]
-    told += judged(tables).values()
+    told += (outcomes or judged(tables)).values()
     assert not [text for frame in told for text in frame.write_ndjson().split("\n") if SECRET in text]
 
 
@@ -175,7 +176,7 @@ usual_values = {name: st.just(value) | values for name, value in sale(1).items()
 random_rows = st.lists(st.fixed_dictionaries({**usual_values, "consent": values}), min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(random_rows)
 def test_the_same_rows_are_judged_the_same_in_every_format(rows: list[Row]) -> None:
     found = {

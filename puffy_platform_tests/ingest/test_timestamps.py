@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puffy_platform.ingest.times import to_utc
@@ -98,6 +98,7 @@ def test_a_naive_time_in_the_hour_that_autumn_repeats_is_the_first() -> None:
     assert read("2025-11-02T02:00:00")[0] == "2025-11-02T10:00:00Z"
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.datetimes(dt.datetime(1970, 1, 2), dt.datetime(2100, 1, 1)),
     st.integers(-14 * 60, 14 * 60),
@@ -112,6 +113,7 @@ def test_any_offset_is_taken_off_exactly(moment: dt.datetime, minutes: int, betw
     assert to_utc(pl.Series([text]), PUFFY)["event_ts"].item() == expected
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30)))
 def test_no_text_makes_reading_times_raise_and_every_row_keeps_its_place(texts: list[str]) -> None:
     texts = [*texts, "2025-03-01T12:00:00Z"]
