@@ -96,7 +96,7 @@ class Soak:
     def run(self, *, kill: bool) -> bool:
         """Start a run; with `kill`, end it by SIGKILL somewhere in its work. True when it came to its own end.
 
-        Raises RuntimeError when it failed of anything else.
+        Raises RuntimeError when it failed of anything else than being killed.
         """
         process = self.start(self.days)
         self._wait_for_work(process)
@@ -106,21 +106,23 @@ class Soak:
                 process.wait(self.random.uniform(0, self.work_seconds))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
-                process.communicate()
-                self.kills += 1
-                if not self.completed:
-                    self.work_seconds *= 1.3  # nobody knows yet how long a run takes here
-                return False
-        self.end(process)
+        if not self.end(process):
+            self.kills += 1
+            if not self.completed:
+                self.work_seconds *= 1.3  # nobody knows yet how long a run takes here
+            return False
         self.work_seconds = max(1.0, time.monotonic() - began)
         return True
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the end of a run. Raises RuntimeError when it failed."""
+    def end(self, process: subprocess.Popen[bytes]) -> bool:
+        """Wait for the end of a run; False when it was killed. Raises RuntimeError when it failed."""
         _, errors = process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            return False
         if process.returncode:
             raise RuntimeError(f"puffy run ended with {process.returncode}:\n{errors.decode()[-2000:]}")
         self.completed += 1
+        return True
 
     def look(self) -> Counter[str]:
         """How many table-days are not current, by why."""
@@ -187,7 +189,8 @@ def soak(home: Path, kills: int, seed: int, say: Callable[[str], None]) -> list[
     for reason, count in table_days.most_common():
         say(f"after a kill: {reason}: {count:,} table-days, after {in_kills[reason]:,} of {kills} kills")
     say(f"data files that no commit names: {len(orphans(subject))} (puffy maintain removes them)")
-    subject.run(kill=False)
+    while not subject.run(kill=False):
+        pass
     wrong = [f"not current: {why} ({count} table-days)" for why, count in subject.look().items()]
     differences = verify(subject.platform, subject.days)
     wrong += [f"differs: {found.table} {found.day}" for found in differences]

@@ -19,7 +19,7 @@ def backfill_at_once(home: Path, times: int) -> None:
         parts = [DayRange(shop.days.first, shop.days.last - third), DayRange(shop.days.first + third, shop.days.last)]
         shop.random.shuffle(parts)
         for process in [shop.start(part) for part in parts]:
-            shop.end(process)
+            assert shop.end(process)
         assert not shop.look(), f"round {number}"
         assert verify(shop.platform, shop.days) == [], f"round {number}"
     assert leftovers(shop) == []
