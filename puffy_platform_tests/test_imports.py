@@ -15,7 +15,6 @@ FLOORS = {
     "methods": 1,
     "rules": 1,
     "outcomes": 2,
-    "monitoring": 2,
     "demo": 2,
     "marts": 3,
     "catalog": 4,
@@ -27,7 +26,6 @@ FLOORS = {
     "orchestration": 5,
     "present": 6,
     "present_attribution": 7,
-    "present_experiment": 7,
     "present_funnel": 7,
     "present_retention": 7,
     "present_history": 7,
@@ -73,8 +71,7 @@ def test_imports_run_downwards(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["tables", "rules", "methods", "monitoring", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"],
+    "name", ["tables", "rules", "methods", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"]
 )
 def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> None:
     target = PACKAGE / name

@@ -47,7 +47,7 @@ class Status:
 def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
     """The state of `day` (default: the newest landing day). None when nothing has ever landed.
 
-    RED: the day is missing though its files are there, or a check failed. YELLOW: it is not
+    RED: the day is missing though its files are there, or a check of error severity failed. YELLOW: it is not
     current, is rolled back, rests on a day that was held back or rolled back, no file landed for it, or a check
     warns. A skipped check changes no colour and is not a passed one.
     """
@@ -58,8 +58,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         day = landing.days.last
     prints = Fingerprints(platform, ledger, landing)
     outcomes = _declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
-    held_back = outcomes.filter(pl.col("status") == "fail", pl.col("severity") == "error")
-    failed = held_back.select("table", "day").unique().sort("day", "table")
+    failed = outcomes.filter(pl.col("status") == "fail").select("table", "day").unique().sort("day", "table")
     rolled_back = sorted(((each.table, each.day) for each in ledger if each.rolled_back_to), key=lambda root: root[1])
     doubts = _doubts(platform, failed.iter_rows(), day, "rests on what a check held back")
     holds = _doubts(platform, rolled_back, day, "rests on rows that are rolled back")

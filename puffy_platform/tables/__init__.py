@@ -4,7 +4,6 @@ from types import MappingProxyType
 
 from puffy_platform.table import Table
 from puffy_platform.tables import (
-    anomalies,
     attribution,
     attribution_data_driven,
     channel_summary,
@@ -12,7 +11,6 @@ from puffy_platform.tables import (
     client_days,
     cohorts,
     conversions,
-    daily_metrics,
     duplicate_events,
     events_enriched,
     file_drift,
@@ -51,8 +49,6 @@ _ORDER = (
     client_days,
     cohorts,
     churn_features,
-    daily_metrics,
-    anomalies,
 )
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType({module.TABLE.name: module.TABLE for module in _ORDER})

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from puffy_platform.monitoring import incidents_of
 from puffy_platform.pipeline import Platform, affected, check_results, materialise, materialise_ingest
 from puffy_platform.pipeline.summary import summarise
 from puffy_platform.settings import load_settings
@@ -127,11 +126,3 @@ def test_the_week_is_clean_the_rename_is_reported_from_its_first_day_on_and_the_
         .agg(pl.col("weight").sum(), pl.col("revenue_cents").sum())
     )
     assert told(place) == {name: (round(orders), cents / 100) for name, orders, cents in credited.iter_rows()}
-
-
-def test_the_rename_is_the_only_anomaly_of_the_week_and_found_on_its_day(followed: Platform) -> None:
-    found = rows(followed, "anomalies").filter(pl.col("status").is_in(["warn", "fail"]))
-    assert found.select("day", "metric", "segment", "is_posted").rows() == [
-        (dt.date(2025, 2, 27), "column_drift", "client_id renamed to clientId", True)
-    ]
-    assert incidents_of(found)[0].sentence == "the files changed: client_id renamed to clientId"
