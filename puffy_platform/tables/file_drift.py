@@ -8,7 +8,6 @@ import polars as pl
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, Inputs, Reads, Table
 
-
 # So many changes of columns a check names; the table names all.
 CHANGES_NAMED = 20
 
