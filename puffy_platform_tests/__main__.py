@@ -7,7 +7,7 @@ COMMANDS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("mypy",),
-    ("pytest", "-n", "2"),
+    ("pytest", "-n", "2", "--dist", "worksteal"),
 )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from puffy_platform.cli import main
+from puffy_platform.cli.common import console, errors
 from puffy_platform.pipeline import Platform
 from puffy_platform.settings import load_settings
 from puffy_platform.table import DayRange
@@ -58,9 +59,12 @@ class Demo:
 def puffy(home: Path, *words: str, variables: Mapping[str, str] | None = None) -> Finished:
     """The command in this process. An exception that a shell would see as a traceback is raised."""
     out, err = io.StringIO(), io.StringIO()
+    at = environment(home, variables)
     with (
-        patch.dict(os.environ, environment(home, variables), clear=True),
+        patch.dict(os.environ, at, clear=True),
         patch.object(sys, "argv", ["puffy", *words]),
+        patch.object(console, "_width", int(at["COLUMNS"])),
+        patch.object(errors, "_width", int(at["COLUMNS"])),
         redirect_stdout(out),
         redirect_stderr(err),
     ):

@@ -62,7 +62,7 @@ def run_demo(console: Console, *, days: int, events_per_day: int, seed: int) -> 
 def _program() -> str:
     """How the user called puffy: its path, or the plain name when the shell would find this very program under it."""
     called = Path(sys.argv[0])
-    if called.name != "puffy":
+    if not called.exists() or called.name != "puffy":
         return "puffy"
     found = shutil.which("puffy")
     return "puffy" if found and Path(found).samefile(called) else _short(called)

@@ -109,19 +109,21 @@ def _read_one_by_one(lines: pl.Series, chosen: pl.Series, well_formed: pl.Series
         if place < resume:
             found.lines_of_records_above += 1
             continue
-        text, number = lines[place], place + 1
-        fields = _fields(text)
+        number = place + 1
+        fields, end = _fields(lines[place]), place + 1
+        if fields is None:
+            fields, end = _continued(lines, place, width, well_formed)
+        text = "\n".join(lines[place:end])
+        if end > number:
+            found.texts_over_lines[number] = text
+            resume = end
         if "\0" in text:
             found.broken.append((number, "nul_byte", None, NUL_MESSAGE, text))
             continue
         if fields is None:
-            fields, end = _continued(lines, place, width, well_formed)
-            if fields is None:
-                message = "A quote is opened and never closed: check the export's quoting."
-                found.broken.append((number, "unterminated_quote", None, message, text))
-                continue
-            found.texts_over_lines[number] = "\n".join(lines[place:end])
-            resume = end
+            message = "A quote is opened and never closed: check the export's quoting."
+            found.broken.append((number, "unterminated_quote", None, message, text))
+            continue
         if len(fields) == width:
             found.rows.append(fields)
             found.numbers.append(number)
@@ -149,10 +151,9 @@ def _continued(lines: pl.Series, place: int, width: int, well_formed: pl.Series)
     def parts() -> Iterator[str]:
         yield f"{lines[place]}\n"
         for following in range(place + 1, min(place + MAX_LINES_OF_A_RECORD, lines.len())):
-            text = lines[following]
-            if well_formed[following] or "\0" in text:
+            if well_formed[following]:
                 return
-            yield f"{text}\n"
+            yield f"{lines[following]}\n"
 
     reader = csv.reader(parts(), strict=True)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from puffy_platform.ingest.columns import RAW_COLUMNS
@@ -177,6 +177,7 @@ random_rows = st.lists(st.fixed_dictionaries({**usual_values, "consent": values}
 
 
 @settings(max_examples=25, deadline=None)
+@example([sale(1, "\0") | {"consent": "\n"}])
 @given(random_rows)
 def test_the_same_rows_are_judged_the_same_in_every_format(rows: list[Row]) -> None:
     found = {

@@ -113,6 +113,9 @@ def _visit(random: Random, days: int) -> Iterator[Row]:
                 "event_name": "email_filled_on_popup",
                 "event_data": json.dumps({"user_email": random.choice(EMAILS)}),
             }
+        if what == "buys" and number and number in (len(pauses) - 2, len(pauses) - 1):
+            is_cart = number == len(pauses) - 2
+            fields["event_name"] = "product_added_to_cart" if is_cart else "checkout_started"
         if is_last and what == "buys":
             fields |= {"event_name": "checkout_completed", "event_data": _order(random)}
         yield event(**fields)
