@@ -165,15 +165,23 @@ def print_settings(console: Console, settings: Settings) -> None:
     for section, values in settings.model_dump(mode="json", exclude={"home"}).items():
         nested = {key: value for key, value in values.items() if isinstance(value, dict)}
         plain = {key: value for key, value in values.items() if key not in nested and value is not None}
-        if plain:
-            console.print(f"\n\\[{section}]", style="bold")
+        if plain or not nested:
+            _print_header(console, section)
         for key, value in plain.items():
             console.print(f"{key} = {_toml(key, value)}", soft_wrap=True, highlight=False, markup=False)
         for name, table in nested.items():
-            console.print(f"\n\\[{section}.{name}]", style="bold")
+            _print_header(console, section, name)
             for key, value in table.items():
-                quoted = key if key.replace("_", "").isalnum() else json.dumps(key)
-                console.print(f"{quoted} = {json.dumps(value)}", soft_wrap=True, highlight=False, markup=False)
+                console.print(f"{_toml_key(key)} = {json.dumps(value)}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_header(console: Console, *names: str) -> None:
+    header = f"\n[{'.'.join(_toml_key(name) for name in names)}]"
+    console.print(header, style="bold", highlight=False, markup=False, soft_wrap=True)
+
+
+def _toml_key(key: str) -> str:
+    return key if key.isascii() and key.replace("_", "").isalnum() else json.dumps(key)
 
 
 def _toml(key: str, value: object) -> str:

@@ -115,6 +115,36 @@ class Funnel(Section):
     within_days: int = Field(ge=1, le=60)
 
 
+class Experiments(Section):
+    assignments_file: str = Field(min_length=1)
+    outcome_days: int = Field(ge=1, le=90)
+    covariate_days: int = Field(ge=0, le=90)
+
+
+class Design(Section):
+    """What was planned for one experiment before its start; the first variant is control."""
+
+    variants: tuple[str, ...] = Field(min_length=2)
+    shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    clients: int = Field(default=0, ge=0)
+    primary: str = "conversion"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
+
+    @model_validator(mode="after")
+    def variants_have_their_shares(self) -> Design:
+        if len(set(self.variants)) < len(self.variants):
+            raise ValueError("a variant is named twice")
+        if self.shares and len(self.shares) != len(self.variants):
+            raise ValueError(f"{len(self.variants)} variants take as many shares, not {len(self.shares)}")
+        return self
+
+    @property
+    def planned_shares(self) -> dict[str, float]:
+        """By variant; equal unless the design says otherwise."""
+        return dict(zip(self.variants, self.shares or (1.0,) * len(self.variants), strict=True))
+
+
 class Channels(Section):
     rules_file: str
 
@@ -165,6 +195,7 @@ class Settings(Section):
     attribution: Attribution
     data_driven: DataDriven
     funnel: Funnel
+    experiments: Experiments
     channels: Channels
     thresholds: Thresholds
     paths: Paths
@@ -172,6 +203,7 @@ class Settings(Section):
     run: Run
     maintain: Maintain
     alerts: Alerts
+    designs: dict[str, Design] = Field(default_factory=dict)
 
     @property
     def landing(self) -> Path:
@@ -193,6 +225,11 @@ class Settings(Section):
         return self.home / self.paths.repairs
 
     @property
+    def assignments(self) -> Path:
+        """The file that says which client got which variant of an experiment; it need not exist."""
+        return self.home / self.experiments.assignments_file
+
+    @property
     def rules_file(self) -> Path | None:
         """The user's channel rules; None means the built-in rules, DEFAULT_RULES_FILE."""
         return Path(self.channels.rules_file) if self.channels.rules_file else None
@@ -202,10 +239,13 @@ class Settings(Section):
         return {name: getattr(self, name).model_dump(mode="json") for name in sorted(sections)}
 
     def fingerprint(self, sections: tuple[str, ...]) -> str:
-        """Stable hash of these sections (and of the rules file's text, if `channels` is one of them)."""
+        """Stable hash of these sections (and of the rules file, if `channels` is one of them, and of the assignments
+        file, if `experiments` is)."""
         chosen = self.values_of(sections)
         if "channels" in sections:
             chosen["rules"] = (self.rules_file or DEFAULT_RULES_FILE).read_text("utf-8")
+        if "experiments" in sections and self.assignments.exists():
+            chosen["assignments"] = hashlib.sha256(self.assignments.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 

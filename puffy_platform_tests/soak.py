@@ -27,7 +27,7 @@ from puffy_platform.settings import load_settings
 from puffy_platform.table import DayRange
 from puffy_platform_tests.command import environment
 from puffy_platform_tests.properties.driving import deliver
-from puffy_platform_tests.properties.histories import Deliver, history
+from puffy_platform_tests.properties.histories import Deliver, assignments, history
 
 __all__ = ["Soak", "leftovers", "orphans", "soak"]
 
@@ -43,6 +43,9 @@ windows_days = [1, 2]
 rolling_days = 3
 min_conversions = 2
 draws = 50
+[experiments]
+outcome_days = 1
+covariate_days = 1
 [partitions]
 start_day = {start}
 [run]
@@ -72,6 +75,7 @@ class Soak:
             self.versions.setdefault(act.name, []).append(act)
         (self.home / "landing").mkdir(parents=True)
         (self.home / "puffy.toml").write_text(SETTINGS.format(start=self.days.first), "utf-8")
+        (self.home / "assignments.csv").write_text(assignments(self.days), "utf-8")
         for versions in self.versions.values():
             deliver(self.platform, self.random.choice(versions))
 

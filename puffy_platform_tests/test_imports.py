@@ -26,6 +26,7 @@ FLOORS = {
     "orchestration": 5,
     "present": 6,
     "present_attribution": 7,
+    "present_experiment": 7,
     "present_funnel": 7,
     "present_retention": 7,
     "present_history": 7,

@@ -10,13 +10,14 @@ from puffy_platform.cli import history
 from puffy_platform.cli import attribution
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
+from puffy_platform.cli import experiment
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention)
+COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention, experiment)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Table, ranges
 from puffy_platform.tables import TABLES
 from puffy_platform.warehouse.ledger import content_hashes
-from puffy_platform_tests.properties.histories import INGEST, LATE_DAYS, Compute, Deliver, History
+from puffy_platform_tests.properties.histories import INGEST, LATE_DAYS, Compute, Deliver, History, assignments
 from puffy_platform_tests.windows import settings_with
 
 __all__ = [
@@ -46,6 +46,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
         attribution={"windows_days": (1, 2)},
         data_driven={"rolling_days": 3, "min_conversions": 2, "draws": 50},
         funnel={"within_days": 1},
+        experiments={"outcome_days": 1, "covariate_days": 1},
         orders={"duplicate_policy": policy},
         bots={"include": with_bots},
         run={"chunk_days": ONE_CHUNK},
@@ -55,6 +56,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
 def platform_for(home: Path, history: History, tables: Mapping[str, Table] = TABLES) -> Platform:
     """A platform of its own on an empty home."""
     (home / "landing").mkdir(parents=True)
+    (home / "assignments.csv").write_text(assignments(history.days), "utf-8")
     settings = shop_settings(history.policy, history.with_bots)
     return Platform(settings.model_copy(update={"home": home}), tables)
 

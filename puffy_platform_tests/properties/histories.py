@@ -17,7 +17,7 @@ from puffy_platform.table import DayRange
 from puffy_platform.tables import TABLES
 from puffy_platform_tests.ingest.delivery import ITEM, Row, as_csv, event
 
-__all__ = ["FIRST_DAY", "INGEST", "LATE_DAYS", "Compute", "Deliver", "History", "history"]
+__all__ = ["FIRST_DAY", "INGEST", "LATE_DAYS", "Compute", "Deliver", "History", "assignments", "history"]
 
 FIRST_DAY = dt.date(2025, 2, 26)  # February ends inside, so that months, weeks and days all turn over.
 LATE_DAYS = 2
@@ -82,6 +82,18 @@ def history(random: Random, days: int = 5, runs: int = 4) -> History:
         acts.insert(random.randint(0, len(acts)), _compute(random, span))
     policy = random.choice(("first", "keep_collisions"))
     return History(span, tuple(acts), policy, with_bots=random.random() < 0.3)
+
+
+def assignments(days: DayRange) -> str:
+    """A file of assignments: every day an experiment begins every six hours, and every client takes part in all."""
+    lines = ["client_id,experiment,variant,time"]
+    for day in days:
+        for hour in (0, 6, 12, 18):
+            lines += [
+                f"{client},{day}-{hour},{variant},{day}T{hour:02}:00:00Z"
+                for client, variant in zip(CLIENTS[:3], ("control", "treatment", "control"), strict=True)
+            ]
+    return "\n".join(lines) + "\n"
 
 
 def _visit(random: Random, days: int) -> Iterator[Row]:
