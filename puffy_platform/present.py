@@ -102,7 +102,7 @@ def print_frame(console: Console, rows: pl.DataFrame) -> None:
     for row in rows.iter_rows():
         grid.add_row(*("-" if value is None else str(value) for value in row))
     console.print(grid, highlight=False)
-    console.print(f"{rows.height:,} rows", style="dim")
+    console.print(f"{rows.height:,} row{'' if rows.height == 1 else 's'}", style="dim")
 
 
 def print_plan(console: Console, plan: Plan) -> None:

@@ -40,7 +40,8 @@ def print_summary(console: Console, summary: Summary, seconds: float) -> None:
         body += [Text(), _money_trail(summary)]
     if summary.drift:
         body += [Text(), _drift(summary)]
-    title = f" {summary.days.first} to {summary.days.last}, {summary.files} files, {seconds:.1f} s "
+    files = "1 file" if summary.files == 1 else f"{summary.files:,} files"
+    title = f" {summary.days.first} to {summary.days.last}, {files}, {seconds:.1f} s "
     console.print(Panel(Group(verdict, Text(), *body), title=title, box=box.ROUNDED, expand=False, padding=(1, 2)))
 
 
