@@ -171,6 +171,7 @@ class Partitions(Section):
 
 class Run(Section):
     chunk_days: int = Field(ge=1, le=366)
+    chunk_rows: int = Field(ge=1_000, le=1_000_000_000)
     look_every_seconds: int = Field(ge=1, le=3_600)
     settled_after_seconds: float = Field(ge=0, le=3_600)
 

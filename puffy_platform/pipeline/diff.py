@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 
 from puffy_platform.pipeline.causes import Causes
+from puffy_platform.pipeline.chunks import chunks, rows_of
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import Table, ranges
+from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.history import HistoryError, Moment, past_at
 
 __all__ = ["DayDiff", "RowDiff", "TableDiff", "diff"]
@@ -95,7 +97,7 @@ def diff(
 ) -> TableDiff:
     """Compare a table at two times or versions of the platform (`until` None: now). Raises HistoryError.
 
-    Two rows are the same row when their keys are equal. Memory is bounded by run.chunk_days of changed days.
+    Two rows are the same row when their keys are equal. Memory is bounded by the chunks (`run` in the settings).
     """
     before, after = past_at(platform.warehouse, since), past_at(platform.warehouse, until)
     if before.moment.version > after.moment.version:
@@ -104,8 +106,9 @@ def diff(
     runs = causes.runs(table)
     days: list[DayDiff] = []
     rows: list[RowDiff] = []
+    rows_by_day = rows_of(Ledger(platform.warehouse), table)
     for span in ranges(causes.changed_days(table.name)):
-        for chunk in span.chunks(platform.settings.run.chunk_days):
+        for chunk in chunks(span, rows_by_day, platform.settings.run):
             old, new = (past.read(table, chunk).collect() for past in (before, after))
             found = _compare(table, old, new)
             for row in _by_day(table, found, old, new).iter_rows(named=True):

@@ -9,6 +9,7 @@ import polars as pl
 
 from puffy_platform.ingest.accept import index, ingest
 from puffy_platform.outcomes import blocked_days, evaluate
+from puffy_platform.pipeline.chunks import chunks, rows_in_files
 from puffy_platform.pipeline.landing import Landing
 from puffy_platform.pipeline.materialise import as_stored, current_days, store
 from puffy_platform.pipeline.plan import Fingerprints
@@ -35,7 +36,7 @@ def materialise_ingest(
     """
     reports = {table.name: Report(table.name) for table in platform.ingested}
     began = time.monotonic()
-    for chunk in days.chunks(platform.settings.run.chunk_days):
+    for chunk in chunks(days, rows_in_files(platform.landing()), platform.settings.run):
         ledger = Ledger(platform.warehouse)
         landing = platform.landing()
         _index_days_before(platform, chunk, ledger, landing, run_id)

@@ -15,6 +15,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from puffy_platform.outcomes import blocked_days, evaluate
+from puffy_platform.pipeline.chunks import chunks, rows_read
 from puffy_platform.pipeline.definition_log import remember_definition
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
@@ -53,7 +54,8 @@ def materialise(
     old rows and are reported; the others are written. Never raises for bad data: see `Report.held_back`.
     """
     report, began = Report(table.name), time.monotonic()
-    for chunk in days.chunks(platform.settings.run.chunk_days):
+    rows = rows_read(Ledger(platform.warehouse), table)
+    for chunk in chunks(days, rows, platform.settings.run):
         ledger = Ledger(platform.warehouse)
         landing = platform.landing()
         prints = Fingerprints(platform, ledger, landing)
@@ -63,9 +65,9 @@ def materialise(
         for span in ranges(set(chunk) - current):
             start = platform.start_day(landing) or span.first
             inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
-            rows = compute(table, inputs, span, platform.settings)
-            outcomes = evaluate(table, rows, inputs, span, platform.settings)
-            report.days += store(platform, ledger, table, span, rows, hashes, run_id, blocked_days(outcomes))
+            computed = compute(table, inputs, span, platform.settings)
+            outcomes = evaluate(table, computed, inputs, span, platform.settings)
+            report.days += store(platform, ledger, table, span, computed, hashes, run_id, blocked_days(outcomes))
             report.add(outcomes)
         if platform.on_progress:
             platform.on_progress(table.name, chunk)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from puffy_platform.pipeline.chunks import chunks
 from puffy_platform.pipeline.materialise import as_stored, write
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import DayRange, Table, ranges
@@ -114,8 +115,9 @@ def _restore(
         _refuse_other_columns(table, past, targets[table.name])
     run_id, restored = f"rollback-{uuid.uuid4()}", []
     for table in tables:
+        rows = {day: entry.rows for day, entry in targets[table.name].items()}
         for span in ranges(targets[table.name]):
-            for chunk in span.chunks(platform.settings.run.chunk_days):
+            for chunk in chunks(span, rows, platform.settings.run):
                 wanted = {day: targets[table.name][day] for day in chunk}
                 before = {day: now.get(table.name, day) for day in chunk}
                 _restore_days(platform, table, past, now, wanted, run_id)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from puffy_platform.pipeline.chunks import chunks, rows_of
 from puffy_platform.pipeline.ingesting import materialise_ingest
 from puffy_platform.pipeline.materialise import materialise
 from puffy_platform.pipeline.platform import Platform
@@ -41,7 +42,7 @@ class Difference:
 def verify(platform: Platform, days: DayRange) -> list[Difference]:
     """Every difference between the warehouse and one computation over all raw files; none means identical.
 
-    Memory is bounded by a chunk of days (run.chunk_days); the scratch warehouse lives in a temporary folder.
+    Memory is bounded by the chunks (`run` in the settings); the scratch warehouse lives in a temporary folder.
     """
     landing = platform.landing()
     start = platform.start_day(landing) or days.first
@@ -56,7 +57,7 @@ def verify(platform: Platform, days: DayRange) -> list[Difference]:
         return [
             replace(found, rolled_back_to=entry.rolled_back_to if entry else None)
             for table in platform.tables.values()
-            for chunk in days.chunks(platform.settings.run.chunk_days)
+            for chunk in chunks(days, rows_of(ledger, table), platform.settings.run)
             for found in _compare(table, platform, scratch, chunk)
             for entry in [ledger.get(table.name, found.day)]
         ]

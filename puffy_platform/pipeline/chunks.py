@@ -1,0 +1,52 @@
+"""Cuts a range of days into chunks by what they read, so that memory grows neither with the range nor with history."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from puffy_platform.pipeline.landing import Landing
+from puffy_platform.settings import Run
+from puffy_platform.table import DayRange, Table
+from puffy_platform.warehouse import Ledger
+
+__all__ = ["chunks", "rows_in_files", "rows_of", "rows_read"]
+
+# About how many bytes of a file one row takes; only the size of chunks depends on it.
+BYTES_OF_A_ROW = {"csv": 250, "ndjson": 350, "parquet": 60, "csv.gz": 40, "ndjson.gz": 40}
+
+
+def chunks(days: DayRange, rows: Mapping[dt.date, int], run: Run) -> Iterator[DayRange]:
+    """`days` in order, cut where a chunk would exceed run.chunk_days, or run.chunk_rows of `rows` (by day).
+
+    A chunk is at least one day, however many rows that has.
+    """
+    first, read = days.first, 0
+    for day in days:
+        is_full = (day - first).days >= run.chunk_days or read + rows.get(day, 0) > run.chunk_rows
+        if day > first and is_full:
+            yield DayRange(first, day - dt.timedelta(days=1))
+            first, read = day, 0
+        read += rows.get(day, 0)
+    yield DayRange(first, days.last)
+
+
+def rows_read(ledger: Ledger, table: Table) -> dict[dt.date, int]:
+    """How many rows each day has in the largest of the tables that this one reads."""
+    found: dict[dt.date, int] = {}
+    for read in table.reads:
+        for day, entry in ledger.of(read.table).items():
+            found[day] = max(found.get(day, 0), entry.rows)
+    return found
+
+
+def rows_of(ledger: Ledger, table: Table) -> dict[dt.date, int]:
+    """How many rows each day of the table has."""
+    return {day: entry.rows for day, entry in ledger.of(table.name).items()}
+
+
+def rows_in_files(landing: Landing) -> dict[dt.date, int]:
+    """About how many rows the files of each landing day hold, by their size."""
+    return {
+        day: sum(file.size // BYTES_OF_A_ROW[file.format] for file in files) for day, files in landing.files.items()
+    }
