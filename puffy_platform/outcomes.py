@@ -12,18 +12,23 @@ import polars as pl
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Table
 
-__all__ = ["OUTCOME_SCHEMA", "blocked_days", "check_names", "evaluate"]
+__all__ = ["JUDGED", "OUTCOME_SCHEMA", "blocked_days", "check_names", "evaluate"]
 
 OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "table": pl.String,
     "day": pl.Date,
     "check": pl.String,
     "severity": pl.String,
-    "status": pl.String,  # pass | warn | fail | skipped
+    "status": pl.String,  # pass | warn | fail | skipped | not enough history
     "observed": pl.String,
     "expected": pl.String,
     "explanation": pl.String,
 }
+
+# Checks that do not name their status leave it to passed and severity.
+NOT_NAMED = pl.lit(None, pl.String)
+# The statuses of a day about which a check could say something.
+JUDGED = ("pass", "warn", "fail")
 
 
 def check_names(table: Table) -> dict[str, tuple[str, str]]:
@@ -38,7 +43,8 @@ def check_names(table: Table) -> dict[str, tuple[str, str]]:
 def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """One outcome for every check and day of the range.
 
-    A day about which a check says nothing is `skipped`. A check that raises fails on all days with the kind of
+    A day about which a check says nothing is `skipped`. A check may name its status itself (`not enough history`, or a
+    `fail` that stops nothing because its severity is `warn`). A check that raises fails on all days with the kind of
     its error: a broken check must not look like a passed one.
     """
     found = [_judge_contract(table, frame), _judge_key(table, frame)]
@@ -55,7 +61,9 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
                     expected=pl.lit("the check runs"),
                 )
             )
-        found.append(measured.select(pl.lit(check.name).alias("check"), "day", "passed", "observed", "expected"))
+        named = pl.col("status") if "status" in measured.columns else NOT_NAMED
+        columns = ("day", "passed", "observed", "expected")
+        found.append(measured.select(pl.lit(check.name).alias("check"), *columns, named=named))
     measured = pl.concat(found, how="vertical_relaxed")
     declared = pl.DataFrame(
         [(name, severity, text) for name, (severity, text) in check_names(table).items()],
@@ -69,7 +77,9 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
         .join(measured, on=["check", "day"], how="left")
         .with_columns(
             table=pl.lit(table.name),
-            status=pl.when(pl.col("passed").is_null())
+            status=pl.when(pl.col("named").is_not_null())
+            .then("named")
+            .when(pl.col("passed").is_null())
             .then(pl.lit("skipped"))
             .when("passed")
             .then(pl.lit("pass"))
@@ -83,7 +93,7 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
 
 def blocked_days(outcomes: pl.DataFrame) -> set[dt.date]:
     """The days on which an error-severity check failed: their old rows stay."""
-    return set(outcomes.filter(pl.col("status") == "fail")["day"])
+    return set(outcomes.filter(pl.col("status") == "fail", pl.col("severity") == "error")["day"])
 
 
 def _judge_contract(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -126,4 +136,5 @@ def _verdict(check: str, days: pl.DataFrame, broken: pl.DataFrame, expected: str
         passed=pl.col("rule").is_null(),
         observed=pl.col("rule").fill_null("as declared"),
         expected=pl.lit(expected),
+        named=NOT_NAMED,
     )

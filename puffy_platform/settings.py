@@ -158,6 +158,29 @@ class Thresholds(Section):
     max_collision_share: Share
 
 
+class KnownEvent(Section):
+    """A sale or the like: traffic and orders of its days are no history, and a rise on them is no surprise."""
+
+    name: str = Field(min_length=1)
+    first: dt.date
+    last: dt.date
+
+    @model_validator(mode="after")
+    def ends_after_it_starts(self) -> KnownEvent:
+        if self.last < self.first:
+            raise ValueError(f"the event {self.name!r} ends before it starts")
+        return self
+
+
+class Monitoring(Section):
+    level_days: int = Field(ge=1, le=366)
+    scatter_days: int = Field(ge=1, le=366)
+    least_days: int = Field(ge=1, le=366)
+    sigma_factor: float = Field(ge=0.1, le=10)
+    effect_factor: float = Field(ge=0, le=10)
+    known_events: tuple[KnownEvent, ...]
+
+
 class Paths(Section):
     landing: str = Field(min_length=1)
     warehouse: str = Field(min_length=1)
@@ -199,6 +222,7 @@ class Settings(Section):
     experiments: Experiments
     channels: Channels
     thresholds: Thresholds
+    monitoring: Monitoring
     paths: Paths
     partitions: Partitions
     run: Run

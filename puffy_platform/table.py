@@ -125,7 +125,8 @@ class Check:
     `measure(frame, inputs, settings)` gets the computed rows (eager, all days of the range), the table's
     inputs and the settings, and returns one row a day: `day` (Date), `passed` (Boolean; null = could not be
     judged), `observed` and `expected` (String, no personal values). A day it does not return is reported as
-    skipped, never as passed. Severity `error` stops the day from being written; `warn` reports.
+    skipped, never as passed. Severity `error` stops the day from being written; `warn` reports. With a column
+    `status` (String) it names the status itself, for example `not enough history`; null leaves it to `passed`.
     """
 
     name: str

@@ -43,6 +43,10 @@ windows_days = [1, 2]
 rolling_days = 3
 min_conversions = 2
 draws = 50
+[monitoring]
+level_days = 1
+scatter_days = 1
+least_days = 1
 [experiments]
 outcome_days = 1
 covariate_days = 1

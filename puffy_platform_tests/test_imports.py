@@ -15,6 +15,7 @@ FLOORS = {
     "methods": 1,
     "rules": 1,
     "outcomes": 2,
+    "monitoring": 2,
     "demo": 2,
     "marts": 3,
     "catalog": 4,
@@ -72,7 +73,8 @@ def test_imports_run_downwards(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tables", "rules", "methods", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"]
+    "name",
+    ["tables", "rules", "methods", "monitoring", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"],
 )
 def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> None:
     target = PACKAGE / name

@@ -57,3 +57,22 @@ def test_a_check_that_raises_has_failed_and_does_not_show_its_message() -> None:
     outcomes = evaluate(table, toy_rows((1, 1, "a")), {}, MARCH, SETTINGS).filter(check="crashing")
     assert set(outcomes["status"]) == {"fail"}
     assert set(outcomes["observed"]) == {"the check itself failed: RuntimeError"}
+
+
+def test_a_check_may_name_its_status_and_a_failure_of_severity_warn_stops_nothing() -> None:
+    def named(frame: pl.DataFrame, *_: object) -> pl.DataFrame:
+        return frame.select(
+            "day",
+            status=pl.when(pl.col("number") == 1)
+            .then(pl.lit("not enough history"))
+            .when(number=2)
+            .then(pl.lit("fail")),
+            passed=pl.lit(True),
+            observed=pl.lit("o"),
+            expected=pl.lit("e"),
+        )
+
+    table = replace(TOY, checks=(Check("named", "It names its status.", named, severity="warn"),))
+    outcomes = evaluate(table, toy_rows((1, 1, "a"), (2, 2, "b"), (3, 3, "c")), {}, MARCH, SETTINGS)
+    assert status(outcomes, "named") == ["not enough history", "fail", "pass"]
+    assert blocked_days(outcomes) == set()

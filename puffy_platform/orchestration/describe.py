@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from puffy_platform.outcomes import check_names
+from puffy_platform.outcomes import JUDGED, check_names
 from puffy_platform.pipeline import DayResult, Platform, Report
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Reads, Table
@@ -98,11 +98,15 @@ def check_results_of(table: Table, report: Report) -> Iterable[dg.AssetCheckResu
     for name, (severity, _) in check_names(table).items():
         found = report.outcomes.filter(check=name)
         bad = found.filter(found["status"].is_in(["fail", "warn"])).sort("day")
-        judged = found.filter(found["status"] != "skipped").height
+        judged = found.filter(found["status"].is_in(JUDGED)).height
+        young = found.filter(found["status"] == "not enough history").height
+        is_error = severity == "error" or "fail" in bad["status"]
         metadata: dict[str, dg.RawMetadataValue] = {
             "days judged": judged,
-            "days without rows to judge": found.height - judged,
+            "days without rows to judge": found.height - judged - young,
         }
+        if young:
+            metadata["days without enough history"] = young
         if bad.height:
             rows = [
                 dg.TableRecord({"day": str(row["day"]), "observed": row["observed"], "expected": row["expected"]})
@@ -113,15 +117,17 @@ def check_results_of(table: Table, report: Report) -> Iterable[dg.AssetCheckResu
             asset_key=table.name,
             check_name=name,
             passed=bad.is_empty(),
-            severity=dg.AssetCheckSeverity.ERROR if severity == "error" else dg.AssetCheckSeverity.WARN,
-            description=_verdict_sentence(bad.height, judged, found.height),
+            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+            description=_verdict_sentence(bad.height, judged, found.height, young),
             metadata=metadata,
         )
 
 
-def _verdict_sentence(bad: int, judged: int, days: int) -> str:
+def _verdict_sentence(bad: int, judged: int, days: int, young: int) -> str:
     if not days:
         return "Every day was current: nothing was computed and nothing judged."
+    if not judged and young:
+        return f"Not enough history yet on {young} of {days} day(s); nothing was judged."
     if not judged:
         return f"Skipped on all {days} day(s): there was nothing to judge."
     return f"{bad} of {judged} judged day(s) did not pass." if bad else f"Passed on {judged} day(s)."

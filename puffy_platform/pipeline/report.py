@@ -63,7 +63,7 @@ class Report:
 
     def held_back_sentence(self) -> str:
         """Which days stay as they were, and because of which checks."""
-        failed = self.outcomes.filter(pl.col("status") == "fail").sort("day", "check")
+        failed = self.outcomes.filter(pl.col("status") == "fail", pl.col("severity") == "error").sort("day", "check")
         lines = [
             f"{row['day']} {row['check']}: {row['observed']} (expected {row['expected']})"
             for row in failed.head(FAILURES_SHOWN).iter_rows(named=True)

@@ -47,9 +47,10 @@ class Status:
 def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
     """The state of `day` (default: the newest landing day). None when nothing has ever landed.
 
-    RED: the day is missing though its files are there, or a check of error severity failed. YELLOW: it is not
-    current, is rolled back, rests on a day that was held back or rolled back, no file landed for it, or a check
-    warns. A skipped check changes no colour and is not a passed one.
+    RED: the day is missing though its files are there, or a check of error severity failed: its rows were held back.
+    YELLOW: it is not current, is rolled back, rests on a day that was held back or rolled back, no file landed for it,
+    or a check of severity warn has something to say, an anomaly for example: the rows are there and as computed. A
+    skipped check, or one without enough history, changes no colour and is not a passed one.
     """
     landing, ledger = platform.landing(), Ledger(platform.warehouse)
     if day is None:
@@ -58,7 +59,8 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         day = landing.days.last
     prints = Fingerprints(platform, ledger, landing)
     outcomes = _declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
-    failed = outcomes.filter(pl.col("status") == "fail").select("table", "day").unique().sort("day", "table")
+    held_back = outcomes.filter(pl.col("status") == "fail", pl.col("severity") == "error")
+    failed = held_back.select("table", "day").unique().sort("day", "table")
     rolled_back = sorted(((each.table, each.day) for each in ledger if each.rolled_back_to), key=lambda root: root[1])
     doubts = _doubts(platform, failed.iter_rows(), day, "rests on what a check held back")
     holds = _doubts(platform, rolled_back, day, "rests on rows that are rolled back")
@@ -69,7 +71,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
         is_final = entry is not None and until is not None and day <= until
         found = TableStatus(table.name, GREEN, entry.rows if entry else None, is_final)
         for row in outcomes.filter(table=table.name, day=day).iter_rows(named=True):
-            colour = RED if row["status"] == "fail" else YELLOW
+            colour = RED if row["status"] == "fail" and row["severity"] == "error" else YELLOW
             _add(found, colour, f"{row['check']}: {row['observed']} (expected {row['expected']})")
         if entry is not None and entry.rolled_back_to is not None:
             _add(found, YELLOW, _rolled_back(entry))

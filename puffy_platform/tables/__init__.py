@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from puffy_platform.table import Table
 from puffy_platform.tables import (
+    anomalies,
     attribution,
     attribution_data_driven,
     channel_summary,
@@ -11,6 +12,7 @@ from puffy_platform.tables import (
     client_days,
     cohorts,
     conversions,
+    daily_metrics,
     duplicate_events,
     events_enriched,
     experiment_stats,
@@ -51,6 +53,8 @@ _ORDER = (
     client_days,
     cohorts,
     churn_features,
+    daily_metrics,
+    anomalies,
 )
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType({module.TABLE.name: module.TABLE for module in _ORDER})

@@ -126,3 +126,10 @@ def test_the_week_is_clean_the_rename_is_reported_from_its_first_day_on_and_the_
         .agg(pl.col("weight").sum(), pl.col("revenue_cents").sum())
     )
     assert told(place) == {name: (round(orders), cents / 100) for name, orders, cents in credited.iter_rows()}
+
+
+def test_the_rename_is_the_only_anomaly_of_the_week_and_found_on_its_day(followed: Platform) -> None:
+    found = rows(followed, "anomalies").filter(pl.col("status").is_in(["warn", "fail"]))
+    assert found.select("day", "metric", "is_posted", "explanation").rows() == [
+        (dt.date(2025, 2, 27), "column_drift", True, "the files changed: client_id renamed to clientId")
+    ]
