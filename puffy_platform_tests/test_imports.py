@@ -26,6 +26,7 @@ FLOORS = {
     "alerts": 5,
     "orchestration": 5,
     "present": 6,
+    "present_alert_benchmark": 7,
     "present_attribution": 7,
     "present_experiment": 7,
     "present_funnel": 7,

@@ -11,13 +11,14 @@ from puffy_platform.cli import attribution
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
+from puffy_platform.cli import bench
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention, experiment)
+COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention, experiment, bench)
 
 
 def main() -> None:

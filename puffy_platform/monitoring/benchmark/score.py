@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from puffy_platform.monitoring.benchmark.shops import HISTORY_DAYS, SimulatedShop
+from puffy_platform.monitoring.benchmark.shops import HISTORY_DAYS, WEEKS, SimulatedShop
 from puffy_platform.monitoring.causes import suspicions
-from puffy_platform.monitoring.detect import judge
+from puffy_platform.monitoring.detect import Judgement
 from puffy_platform.monitoring.panel import Series
-from puffy_platform.settings import Monitoring
 
-__all__ = ["Message", "Score", "detected", "quieted", "score"]
+__all__ = ["Message", "Score", "Scored", "detected", "quieted", "score"]
 
 # An incident that was quiet for more days than this has ended; before, it is the same one that comes and goes.
 QUIET_DAYS = 3
@@ -31,27 +31,60 @@ class Message:
 
 @dataclass(frozen=True)
 class Score:
-    """One shop's year. `found`: place of a planted incident -> day of the message that found it.
+    """What came of one shop's year, or of several added up.
 
-    `true`: messages that found an incident; `repeats`: about one that was found before; `false`: about nothing that was
-    planted; `in_sales`: of those, on days of an undeclared sale.
+    `incidents` were planted, `found` of them had a message, `on_first_day` on the first day they lasted. Messages:
+    `true` found an incident; `repeats` are about one that had been found; `false` are about nothing that was planted,
+    `in_sales` of them on days of a sale that nobody declared.
     """
 
-    planted: tuple[int, ...]
-    found: dict[int, int]
-    true: int
-    repeats: int
-    false: int
-    in_sales: int
+    weeks: int = 0
+    incidents: int = 0
+    found: int = 0
+    on_first_day: int = 0
+    true: int = 0
+    repeats: int = 0
+    false: int = 0
+    in_sales: int = 0
+
+    def __add__(self, other: Score) -> Score:
+        return Score(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
 
     @property
-    def messages(self) -> int:
-        return self.true + self.repeats + self.false
+    def precision(self) -> float:
+        """Share of the messages that found an incident; repeats count against it."""
+        messages = self.true + self.repeats + self.false
+        return self.true / messages if messages else float("nan")
+
+    @property
+    def recall(self) -> float:
+        return self.found / self.incidents if self.incidents else float("nan")
+
+    @property
+    def first_day_share(self) -> float:
+        """Of the incidents found, those found on the first day on which they could be."""
+        return self.on_first_day / self.found if self.found else float("nan")
+
+    @property
+    def false_a_week(self) -> float:
+        return self.false / self.weeks if self.weeks else float("nan")
+
+    @property
+    def repeats_a_week(self) -> float:
+        return self.repeats / self.weeks if self.weeks else float("nan")
 
 
-def detected(shop: SimulatedShop, rules: Monitoring) -> list[Message]:
+@dataclass(frozen=True)
+class Scored:
+    """A shop's score, whole and by kind of incident (messages are not of a kind), and its untrue messages."""
+
+    whole: Score
+    by_kind: dict[str, Score]
+    untrue: tuple[Message, ...]
+
+
+def detected(shop: SimulatedShop, judgement: Judgement) -> list[Message]:
     """What the platform's own detector posts, day by day: one message an incident, until it was quiet for a while."""
-    judgement = judge(shop.panel, rules)
     is_off = (judgement.unusual != 0).any(axis=0) | judgement.expectation.empty_hours.any(axis=0)
     messages: list[Message] = []
     last: dict[str, int] = {}
@@ -69,11 +102,12 @@ def detected(shop: SimulatedShop, rules: Monitoring) -> list[Message]:
     return messages
 
 
-def score(shop: SimulatedShop, messages: Iterable[Message]) -> Score:
+def score(shop: SimulatedShop, messages: Iterable[Message]) -> Scored:
     """Each message is matched to one incident that lasts on its day and moves the metric that leads it, one that was
     not found yet if there is one. Only the scored year counts."""
     found: dict[int, int] = {}
-    true = repeats = false = in_sales = 0
+    told = Counter[str]()
+    untrue = []
     for message in messages:
         meant = [
             place
@@ -81,25 +115,23 @@ def score(shop: SimulatedShop, messages: Iterable[Message]) -> Score:
             if planted.lasts_on(message.day) and planted.is_meant_by(*message.lead, message.side)
         ]
         new = [place for place in meant if place not in found]
-        is_scored = message.day >= HISTORY_DAYS
         if new:
             # Of several, the one whose kind the message names.
             best = min(new, key=lambda place: (shop.planted[place].kind.split()[-1] not in message.key, place))
             found[best] = message.day
-            true += is_scored
-        elif is_scored:
-            repeats += bool(meant)
-            false += not meant
-            in_sales += not meant and bool(shop.undeclared_sale_days[max(message.day - 1, 0) : message.day + 1].any())
-    scored = tuple(place for place, planted in enumerate(shop.planted) if planted.first >= HISTORY_DAYS)
-    return Score(
-        scored,
-        {place: day for place, day in found.items() if place in scored},
-        int(true),
-        int(repeats),
-        int(false),
-        int(in_sales),
-    )
+        if message.day >= HISTORY_DAYS:
+            told["true" if new else "repeats" if meant else "false"] += 1
+            is_of_sale = bool(shop.undeclared_sale_days[max(message.day - 1, 0) : message.day + 1].any())
+            told["in_sales"] += not meant and is_of_sale
+            untrue += [] if new else [message]
+    by_kind: dict[str, Score] = {}
+    for place, planted in enumerate(shop.planted):
+        if planted.first >= HISTORY_DAYS:
+            one = Score(0, 1, int(place in found), int(found.get(place) == planted.first))
+            name = f"{planted.kind} {planted.direction}".strip()
+            by_kind[name] = by_kind.get(name, Score()) + one
+    whole = sum(by_kind.values(), Score(weeks=WEEKS, **told))
+    return Scored(whole, by_kind, tuple(untrue))
 
 
 def quieted(days: np.ndarray, quiet_days: int = QUIET_DAYS) -> list[int]:

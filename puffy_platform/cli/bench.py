@@ -1,0 +1,51 @@
+"""puffy bench: how good the alerts are, measured on simulated shops whose incidents are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from puffy_platform.cli.common import AsJson, SettingsFile, app, console, open_platform
+
+bench = typer.Typer(help="Measure the platform on simulated shops whose truth is known.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.callback()
+def of() -> None:
+    """Measure the platform on simulated shops whose truth is known."""
+
+
+@bench.command()
+def alerts(
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Shops of each size and number of incidents.")] = 3,
+    first_seed: Annotated[int, typer.Option(min=0, help="Another seed, other shops.")] = 5_001,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Precision, recall and false messages a week of the anomalies, on a year of simulated shops.
+
+    Nine shops a seed (20, 200 and 5,000 orders a day; 1, 2 and 4 incidents a week), in some seven seconds. It uses your
+    settings of [monitoring]: change them and see what it costs. docs/alerts_benchmark.md tells how to read it.
+    """
+    from rich.progress import Progress
+
+    from puffy_platform.monitoring.benchmark.run import run
+    from puffy_platform.present_alert_benchmark import print_alert_benchmark
+
+    rules = open_platform(settings).settings.monitoring
+    chosen = range(first_seed, first_seed + seeds)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+        task = progress.add_task("shops", total=None)
+        found = run(chosen, rules, told=lambda done, of: progress.update(task, completed=done, total=of))
+    if as_json:
+        rows = [
+            {"method": method, "incidents_a_week": rate, "orders_a_day": size, **asdict(score)}
+            for (method, rate, size), score in found.whole.items()
+        ]
+        console.print_json(json.dumps(rows))
+    else:
+        print_alert_benchmark(console, found)
