@@ -203,8 +203,31 @@ class Maintain(Section):
     retain_days: int = Field(ge=1, le=3_650)
 
 
+class Freshness(Section):
+    deadline: dt.time
+    missing_after_hours: int = Field(ge=0, le=24 * 30)
+    half_delivered_share: Share
+
+
+class Routes(Section):
+    error: Literal["now", "soon", "digest", "none"]
+    warn: Literal["now", "soon", "digest", "none"]
+
+
 class Alerts(Section):
+    quiet_hours: tuple[dt.time, ...]
+    digest_at: dt.time
+    dagster_url: str = Field(pattern=r"^https?://.+")
+    slack_url: str = Field(pattern=r"^https?://.+/$")
+    routes: Routes
     channels: dict[str, Annotated[str, Field(pattern=r"^[#@].+")]]
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def quiet_hours_are_two(cls, hours: tuple[dt.time, ...]) -> tuple[dt.time, ...]:
+        if len(hours) not in (0, 2):
+            raise ValueError('must be two times, begin and end, for example ["22:00", "07:00"], or [] for none')
+        return hours
 
 
 class Settings(Section):
@@ -227,6 +250,7 @@ class Settings(Section):
     partitions: Partitions
     run: Run
     maintain: Maintain
+    freshness: Freshness
     alerts: Alerts
     designs: dict[str, Design] = Field(default_factory=dict)
 

@@ -27,6 +27,7 @@ FLOORS = {
     "orchestration": 5,
     "present": 6,
     "present_alert_benchmark": 7,
+    "present_alerts": 7,
     "present_attribution": 7,
     "present_experiment": 7,
     "present_funnel": 7,

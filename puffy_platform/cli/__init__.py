@@ -4,6 +4,7 @@
 # isort: off
 from puffy_platform.cli import runs
 from puffy_platform.cli import look
+from puffy_platform.cli import alerts
 from puffy_platform.cli import quarantine
 from puffy_platform.cli import repairs
 from puffy_platform.cli import history
@@ -18,7 +19,7 @@ from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, quarantine, repairs, history, attribution, funnel, retention, experiment, bench)
+COMMANDS = (runs, look, alerts, quarantine, repairs, history, attribution, funnel, retention, experiment, bench)
 
 
 def main() -> None:

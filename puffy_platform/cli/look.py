@@ -32,12 +32,14 @@ def status(
     landing: LandingFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """GREEN, YELLOW or RED per table and why. Exit code 1 when anything is RED."""
+    """GREEN, YELLOW or RED per table and why, and open incidents. Exit code 1 when anything is RED."""
     from dataclasses import asdict
 
+    from puffy_platform.alerts.overview import overview
     from puffy_platform.orchestration.names import last_partition
     from puffy_platform.pipeline.status import RED, status_of
     from puffy_platform.present import print_status
+    from puffy_platform.present_alerts import print_overview
 
     platform = open_platform(settings_file, landing)
     start = platform.start_day(platform.landing())
@@ -48,10 +50,12 @@ def status(
     found = status_of(platform, date)
     if found is None:
         stop(f"nothing has landed yet in {platform.landing_folder or platform.settings.landing}; try `puffy demo`")
+    alerts = overview(platform.settings)
     if as_json:
-        print(json.dumps(asdict(found), default=str))
+        print(json.dumps({**asdict(found), "alerts": alerts.to_json()}, default=str))
     else:
         print_status(console, found)
+        print_overview(console, alerts)
     raise typer.Exit(1 if found.colour == RED else 0)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from puffy_platform.orchestration.alerting import AlertSlack, alert_sensors
 from puffy_platform.orchestration.assets import derived_asset, ingest_asset, landing_files
 from puffy_platform.orchestration.liveness import hold_run
 from puffy_platform.orchestration.maintenance import maintenance_job, weekly_maintenance
@@ -38,13 +39,17 @@ def build_definitions(platform: Platform, reload: Callable[[], Platform] | None 
     refresh_job = dg.define_asset_job(
         REFRESH_JOB, dg.AssetSelection.assets(ingest, *derived), description="Read landing files, compute the tables."
     )
+    sensors = [landing_sensor(platform, [ingest_job, tables_job]), marts_sensor(platform, marts_job)]
+    schedules = [daily_refresh(platform, refresh_job), weekly_maintenance(platform)]
+    watched = [*(sensor.name for sensor in sensors), *(schedule.name for schedule in schedules)]
     return dg.Definitions(
         assets=[landing_files(platform), ingest, *derived, marts, published],
         jobs=[ingest_job, tables_job, refresh_job, marts_job, maintenance_job],
-        sensors=[landing_sensor(platform, [ingest_job, tables_job]), marts_sensor(platform, marts_job)],
-        schedules=[daily_refresh(platform, refresh_job), weekly_maintenance(platform)],
+        sensors=[*sensors, *alert_sensors(platform, watched)],
+        schedules=schedules,
         resources={
             "platform": _platform_resource(platform, reload),
+            "slack": AlertSlack(url=platform.settings.alerts.slack_url),
             "marts": FreshDuckDB(database=str(platform.settings.marts), schema=SCHEMA),
         },
         executor=dg.in_process_executor,
