@@ -101,8 +101,8 @@ def recovered(key: str, incident: Incident, place: Place) -> Message:
     lines = [("lasted", _duration(end - incident.opened_at))]
     if incident.days:
         lines.append(("the days after it are good, unchanged stay", _days(incident.days)))
-    section = Section(_what(incident, "is good again"), tuple(lines))
     title = f"Recovered: {_what(incident, 'is good again')}"
+    section = Section(title, tuple(lines))
     return _clean(Message(key, "recover", incident.severity, title, (section,), (), place.link, ""))
 
 
