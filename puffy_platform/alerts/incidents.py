@@ -20,6 +20,7 @@ __all__ = [
     "Key",
     "News",
     "Seen",
+    "Severity",
     "fold",
     "news",
     "tell",
@@ -48,11 +49,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is bad on a day. `state` names it where there are several ways to be bad (late, missing)."""
+    """What is bad on a day. `state` names it where there are several ways to be bad (late, missing); `trend` is a line
+    of the days before, where whoever found it knows them."""
 
     observed: str
     expected: str
     state: str = ""
+    trend: str = ""
 
 
 @dataclass(frozen=True)

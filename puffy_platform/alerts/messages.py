@@ -144,7 +144,11 @@ def trend(observed: Mapping[dt.date, str]) -> str:
     ]
     if len(values) < MIN_TREND or len(set(values)) == 1:
         return ""
-    return f"{sparkline(values)} ({values[0]:g} to {values[-1]:g} in {len(values)} days)"
+    return f"{sparkline(values)} ({_short(values[0])} to {_short(values[-1])} in {len(values)} days)"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -161,8 +165,10 @@ def _section(incident: Incident, days: Sequence[dt.date], trend_line: str) -> Se
     if incident.key.kind == "freshness":
         observed = _some([incident.days[day].observed for day in days], RANGES_SHOWN)
     lines = [("days", _days(days)), ("observed", observed), ("expected", seen.expected)]
+    trend_line = trend_line or seen.trend
     lines += [("trend", trend_line)] if trend_line else []
-    lines += [("it says", incident.explanation)] if incident.explanation else []
+    if incident.explanation and incident.key.kind != "anomaly":
+        lines.append(("it says", incident.explanation))
     lines += [("likely cause", incident.cause)] if incident.cause else []
     if incident.key.kind == "check" and incident.severity == "error":
         lines.append(("meanwhile", "the old rows of these days stand, and what reads them waits"))
@@ -180,7 +186,9 @@ def _headline(incident: Incident) -> str:
         return f"{incident.key.check} does not work"
     if incident.key.kind == "run":
         return f"{incident.key.table}: runs fail"
-    return _what(incident, "is unusual" if incident.key.kind == "anomaly" else "failed")
+    if incident.key.kind == "anomaly":
+        return f"{incident.key.table}: {incident.explanation}"
+    return _what(incident, "failed" if incident.severity == "error" else "warns")
 
 
 def _what(incident: Incident, verb: str) -> str:

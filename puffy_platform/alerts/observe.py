@@ -15,8 +15,9 @@ from puffy_platform.alerts.freshness import (
     newest_promised_day,
     part_findings,
 )
-from puffy_platform.alerts.incidents import Finding, Incident, Key, Seen
+from puffy_platform.alerts.incidents import Finding, Incident, Key, Seen, Severity
 from puffy_platform.alerts.messages import trend
+from puffy_platform.monitoring.metrics import Kind, metric_named
 from puffy_platform.outcomes import check_names
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import check_results
@@ -24,7 +25,15 @@ from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK
 
-__all__ = ["ANOMALIES", "LANDING_FILES", "Looked", "look_at_checks", "look_at_freshness", "trend_of"]
+__all__ = [
+    "ANOMALIES",
+    "LANDING_FILES",
+    "Looked",
+    "anomaly_findings",
+    "look_at_checks",
+    "look_at_freshness",
+    "trend_of",
+]
 
 # The tables' own source: what stands for "no file came".
 LANDING_FILES = "landing_files"
@@ -35,6 +44,23 @@ ANOMALY_NEWS_DAYS = 14
 # A home in which nothing landed for so long is not a shop that delivers every day.
 FORGOTTEN_DAYS = 14
 CAUSES_NAMED = 2
+ANOMALY_COLUMNS = (
+    "day",
+    "table",
+    "metric",
+    "segment",
+    "status",
+    "observed",
+    "expected",
+    "low",
+    "high",
+    "explanation",
+    "incident",
+    "cause",
+    "is_lead",
+    "is_posted",
+    "money_at_stake_cents",
+)
 # The table of delivered rows, and how far back its volume and its hours are compared.
 DELIVERED_TABLE = "raw_events"
 HOURS_DAYS = 14
@@ -67,7 +93,7 @@ def look_at_checks(platform: Platform) -> Looked:
         Finding(
             Key(row["table"], "check", row["check"]),
             row["day"],
-            "error" if row["status"] == "fail" else "warn",
+            "error" if row["status"] == "fail" and row["severity"] == "error" else "warn",
             Seen(row["observed"] or "", row["expected"] or ""),
             row["explanation"] or "",
             _upstream_cause(platform.tables, row["table"], row["day"], by_day),
@@ -104,9 +130,7 @@ def _anomalies(platform: Platform, table: Table, newest: Mapping[str, dt.date]) 
     if last is None:
         return []
     days = DayRange(last - dt.timedelta(days=ANOMALY_NEWS_DAYS), last)
-    columns = ("day", "table", "status", "explanation", "incident", "cause", "is_lead", "is_posted", "observed")
-    rows = platform.warehouse.read(table, days, (*columns, "expected", "metric", "segment")).collect()
-    return anomaly_findings(rows)
+    return anomaly_findings(platform.warehouse.read(table, days, ANOMALY_COLUMNS).collect())
 
 
 def anomaly_findings(rows: pl.DataFrame) -> list[Finding]:
@@ -114,26 +138,51 @@ def anomaly_findings(rows: pl.DataFrame) -> list[Finding]:
     unusual = rows.filter(pl.col("status").is_in(["warn", "fail"]), pl.col("incident").is_not_null()).sort(
         "day", "incident", "is_lead", descending=[False, False, True]
     )
-    posted = unusual.group_by("day", "incident").agg(pl.col("is_posted").any(), metrics=pl.len())
+    together = unusual.group_by("day", "incident").agg(pl.col("is_posted").any(), metrics=pl.len())
     leads = unusual.unique(["day", "incident"], keep="first", maintain_order=True).drop("is_posted")
-    return [
-        Finding(
-            Key(row["table"], "anomaly", row["incident"]),
-            row["day"],
-            "error" if row["is_posted"] else "warn",
-            Seen(
-                f"{row['metric']} {row['segment']}".strip() + f" {_number(row['observed'])}",
-                f"about {_number(row['expected'])}",
-            ),
-            f"{row['explanation']} ({row['metrics']} metrics)" if row["metrics"] > 1 else row["explanation"],
-            row["cause"] or "",
+    found = []
+    for row in leads.join(together, on=["day", "incident"]).iter_rows(named=True):
+        metric = metric_named(row["metric"])
+        others = f" (and {row['metrics'] - 1} more)" if row["metrics"] > 1 else ""
+        money = row["money_at_stake_cents"]
+        history = rows.filter(
+            pl.col("metric") == row["metric"], pl.col("segment") == row["segment"], pl.col("day") <= row["day"]
         )
-        for row in leads.join(posted, on=["day", "incident"]).iter_rows(named=True)
-    ]
+        seen = Seen(
+            f"{metric.described(row['segment'])}: {_worth(row['observed'], metric.kind)}{others}",
+            _usual(row, metric.kind),
+            trend=trend({day: f"{value}" for day, value in history.select("day", "observed").drop_nulls().iter_rows()}),
+        )
+        at_stake = f"; about {money / 100:,.0f} of the day's revenue in doubt" if money else ""
+        key = Key(row["table"], "anomaly", row["incident"])
+        severity: Severity = "error" if row["is_posted"] else "warn"
+        cause = (row["cause"] or "not known") + at_stake
+        found.append(Finding(key, row["day"], severity, seen, row["explanation"], cause))
+    return found
 
 
-def _number(value: float | None) -> str:
-    return "not known" if value is None else f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+def _usual(row: Mapping[str, float | None], kind: Kind) -> str:
+    if row["expected"] is None:
+        return "not known"
+    if kind == "state":
+        return _worth(row["expected"], kind)
+    about = f"about {_worth(row['expected'], kind)}"
+    if row["low"] is None or row["high"] is None:
+        return about
+    return f"{about}, from {_worth(row['low'], kind)} to {_worth(row['high'], kind)}"
+
+
+def _worth(value: float | None, kind: Kind) -> str:
+    """A metric's value as people write it."""
+    if value is None:
+        return "not known"
+    if kind == "share":
+        return f"{value:.1%}"
+    if kind in ("money", "mean"):
+        return f"{value / 100:,.2f}"
+    if kind == "state":
+        return "seen" if value else "not seen"
+    return f"{value:,.0f}"
 
 
 def look_at_freshness(platform: Platform, now: dt.datetime) -> Looked | None:

@@ -139,7 +139,7 @@ def test_what_is_not_personal_stays(text: str) -> None:
 
 def test_a_trend_shows_the_first_number_of_the_newest_days() -> None:
     observed = {day(number): f"{number * 1_000:,} of 9 rows" for number in range(1, 31)}
-    assert trend(observed) == "▁▂▂▃▃▄▄▅▅▆▆▇▇█ (17000 to 30000 in 14 days)"
+    assert trend(observed) == "▁▂▂▃▃▄▄▅▅▆▆▇▇█ (17,000 to 30,000 in 14 days)"
     assert trend({day(n): "as declared" for n in range(9)}) == ""
     assert trend({day(n): "3 rows" for n in range(9)}) == "", "a line that does not move says nothing"
     assert sparkline([0, 0, 7]) == "▁▁█"

@@ -366,17 +366,22 @@ def test_anomalies_come_through_the_same_way() -> None:
         "cause": "no referrer is recorded",
         "is_lead": False,
         "is_posted": True,
-        "observed": 12.0,
-        "expected": 40.5,
-        "metric": "sessions",
-        "segment": "Paid Search",
+        "observed": 0.12,
+        "expected": 0.405,
+        "low": 0.3,
+        "high": 0.51,
+        "money_at_stake_cents": 123_400,
+        "metric": "device_share",
+        "segment": "mobile",
     }
     rows = pl.DataFrame([row | {"metric": "orders", "table": "conversions"}, row | {"is_lead": True}])
     rows = pl.concat([rows, rows.with_columns(status=pl.lit("pass")), rows.with_columns(incident=pl.lit(None))])
     (found,) = anomaly_findings(rows)
     assert (found.key.table, found.key.check, found.severity) == ("sessions", "tracking", "error")
-    assert (found.seen.observed, found.seen.expected) == ("sessions Paid Search 12", "about 40.5")
-    assert (found.cause, found.explanation) == ("no referrer is recorded", "sources lost (2 metrics)")
+    assert found.seen.observed == "share of sessions on mobile: 12.0% (and 1 more)"
+    assert found.seen.expected == "about 40.5%, from 30.0% to 51.0%"
+    assert found.cause == "no referrer is recorded; about 1,234 of the day's revenue in doubt"
+    assert found.explanation == "sources lost"
 
 
 def test_the_token_is_in_no_definition(platform: Platform, slack: SlackServer) -> None:
