@@ -5,7 +5,6 @@ Only earlier days speak about a day. What several unusual metrics of a day have 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,8 +62,8 @@ class Judgement:
         return low.reshape(shape), high.reshape(shape)
 
 
-def judge(panel: Panel, rules: Monitoring, also: Collection[str] = ()) -> Judgement:
-    """Judge every series on every day of the panel; `also` names metrics to judge that are not judged as a rule."""
+def judge(panel: Panel, rules: Monitoring) -> Judgement:
+    """Judge every series on every day of the panel."""
     expectation = expect(panel, rules)
     distribution = expectation.distribution
     is_known = np.isfinite(distribution.expected) & panel.there[None, :]
@@ -74,7 +73,6 @@ def judge(panel: Panel, rules: Monitoring, also: Collection[str] = ()) -> Judgem
         name: np.array([getattr(metric, name) for metric in panel.metrics])[:, None]
         for name in ("sigmas", "least_change", "least_points", "least_amount", "least_days", "up_only", "is_judged")
     }
-    least["is_judged"] = least["is_judged"] | np.array([[name in also] for name, _ in panel.series])
     gap = np.abs(panel.amount - np.nan_to_num(distribution.expected))
     is_large = (
         (np.abs(_change(panel.amount, expectation)) >= rules.effect_factor * least["least_change"])

@@ -105,17 +105,15 @@ def _by_segment(rows: pl.LazyFrame, metric: str, segment: pl.Expr, amount: pl.Ex
     return _long(counted, metric, "amount", pl.col("amount").sum().over("day"), "segment")
 
 
-def _by_hour(rows: pl.LazyFrame, metric: str, time: str, amount: pl.Expr, grain: pl.Expr | None = None) -> pl.LazyFrame:
-    """An amount by UTC hour, all 24 hours of every day that has any row."""
+def _by_hour(rows: pl.LazyFrame, metric: str, time: str) -> pl.LazyFrame:
+    """A count by UTC hour, all 24 hours of every day that has any row."""
     hours = pl.LazyFrame({"hour": [f"{hour:02d}" for hour in range(24)]})
-    grain = pl.lit(1.0) if grain is None else grain
-    found = rows.group_by("day", hour=pl.col(time).dt.strftime("%H")).agg(amount=amount, grain=grain)
+    found = rows.group_by("day", hour=pl.col(time).dt.strftime("%H")).agg(amount=pl.len())
     return _long(
         rows.select(pl.col("day").unique()).join(hours, how="cross").join(found, on=["day", "hour"], how="left"),
         metric,
         pl.col("amount").fill_null(0),
         segment="hour",
-        grain=pl.col("grain").fill_null(0.0),
     )
 
 
@@ -170,7 +168,7 @@ def _events(events: pl.LazyFrame, settings: Settings) -> list[pl.LazyFrame]:
     )
     return [
         _long(people.group_by("day").agg(amount=pl.len()), "events", "amount"),
-        _by_hour(people, "hour_events", "event_ts", pl.len()),
+        _by_hour(people, "hour_events", "event_ts"),
         _by_segment(people, "event_share", pl.col("event_name")),
         _long(every, "unknown_channel_share", "unknown", "rows"),
         _long(every, "bot_share", "bots", "rows"),
@@ -193,7 +191,6 @@ def _sessions(sessions: pl.LazyFrame, settings: Settings) -> list[pl.LazyFrame]:
         _long(every, "checkout_rate", "checkouts", "sessions"),
         _by_segment(people, "device_share", pl.col("device_class")),
         _by_segment(people, "channel_share", pl.col("channel")),
-        _by_hour(people, "hour_sessions", "started_at", pl.len()),
     ]
 
 
@@ -244,7 +241,6 @@ def _orders(inputs: Inputs, settings: Settings) -> list[pl.LazyFrame]:
         .join(orders.select("day", "typical"), on="day", how="left")
         .with_columns(pl.col("typical").fill_nan(None).fill_null(0.0))
     )
-    hourly_grain = typical.fill_nan(None)
     return [
         _long(every, "orders", "orders"),
         _long(every, "revenue", "revenue", grain="typical"),
@@ -257,8 +253,6 @@ def _orders(inputs: Inputs, settings: Settings) -> list[pl.LazyFrame]:
         _long(bought, "zero_revenue_share", "zero", "purchases"),
         *(_long(bought, "null_share", name, "purchases", pl.lit(f"purchases.{name}")) for name in PURCHASE_COLUMNS),
         _long(credited, "channel_revenue", "revenue_cents", segment="channel", grain="typical"),
-        _by_hour(counted, "hour_orders", "converted_at", pl.len()),
-        _by_hour(counted, "hour_revenue", "converted_at", cents.sum(), hourly_grain),
     ]
 
 

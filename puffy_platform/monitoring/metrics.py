@@ -68,12 +68,6 @@ def _quality_share(name: str, words: str, table: str, **more: float | bool) -> M
     return Metric(name, words, "share", "quality", table, **options)  # type: ignore[arg-type]
 
 
-def _hourly(name: str, words: str, kind: Kind, table: str) -> Metric:
-    """Hours serve the running day; of a finished day only empty hours are looked for (in `hour_events`)."""
-    layer: Layer = "quality" if name == "hour_events" else "business"
-    return Metric(name, words, kind, layer, table, is_judged=False)
-
-
 _ALL = (
     Metric("landed_files", "landing files", "count", "delivery", "file_drift", is_judged=False),
     Metric("landed_rows", "rows in the landing files", "count", "delivery", "file_drift", is_covered=True),
@@ -83,7 +77,8 @@ _ALL = (
     _quality_share("naive_timestamp_share", "share of timestamps without an offset", "raw_events"),
     _quality_share("null_share", "share of nulls in {}", "raw_events", sigmas=4.0),
     Metric("events", "events", "count", "quality", "events_enriched", sigmas=3.6, least_change=0.18, is_covered=True),
-    _hourly("hour_events", "events of {0}:00 to {0}:59 UTC", "count", "events_enriched"),
+    # Of hours, only empty ones are looked for.
+    Metric("hour_events", "events of {0}:00 to {0}:59 UTC", "count", "quality", "events_enriched", is_judged=False),
     Metric("event_share", "share of events {}", "share", "quality", "events_enriched", sigmas=6.0, least_change=0.40),
     _quality_share("unknown_channel_share", "share of events of Unknown channel", "events_enriched"),
     _quality_share("bot_share", "share of crawlers' events", "events_enriched", least_points=0.10),
@@ -160,9 +155,6 @@ _ALL = (
         is_covered=True,
         needs_source=True,
     ),
-    _hourly("hour_sessions", "sessions started {0}:00 to {0}:59 UTC", "count", "sessions"),
-    _hourly("hour_orders", "orders of {0}:00 to {0}:59 UTC", "count", "conversions"),
-    _hourly("hour_revenue", "revenue of {0}:00 to {0}:59 UTC", "money", "conversions"),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,8 +98,3 @@ def panel_of(rows: pl.DataFrame, days: DayRange, events: Bools | None = None) ->
         event=np.zeros(len(days), dtype=np.bool_) if events is None else events,
         weekday=np.array([day.weekday() for day in days], dtype=np.int64),
     )
-
-
-def landed_days(rows: pl.DataFrame) -> set[dt.date]:
-    """The days with at least one landing file."""
-    return set(rows.filter(pl.col("metric") == "landed_files", pl.col("amount") > 0)["day"])

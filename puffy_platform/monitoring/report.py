@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 import polars as pl
 
@@ -47,7 +45,7 @@ def event_days(rules: Monitoring, days: DayRange) -> Bools:
     return np.array([any(event.first <= day <= event.last for event in known) for day in days], dtype=np.bool_)
 
 
-def anomalies(metrics: pl.DataFrame, days: DayRange, rules: Monitoring, also: Collection[str] = ()) -> pl.DataFrame:
+def anomalies(metrics: pl.DataFrame, days: DayRange, rules: Monitoring) -> pl.DataFrame:
     """The verdicts on every judged metric of these days; `metrics` holds them and the days of the reach before. `also`
     names metrics to judge that are not judged as a rule.
 
@@ -55,20 +53,18 @@ def anomalies(metrics: pl.DataFrame, days: DayRange, rules: Monitoring, also: Co
     """
     before_it = reach(rules)
     window = days.widen(before=before_it)
-    helpers = ("landed_files", "hour_events", *also)
+    helpers = ("landed_files", "hour_events")
     is_needed = [name for name, metric in METRICS.items() if metric.is_judged or name in helpers]
     metrics = metrics.filter(pl.col("metric").is_in(is_needed))
     if metrics.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     panel = panel_of(metrics, window, event_days(rules, window))
-    judgement = judge(panel, rules, also)
+    judgement = judge(panel, rules)
     found = {day: suspicions(judgement, before_it + day) for day in range(len(days))}
-    return _rows(panel, judgement, days, found, also)
+    return _rows(panel, judgement, days, found)
 
 
-def _rows(
-    panel: Panel, judgement: Judgement, days: DayRange, found: dict[int, list[Suspicion]], also: Collection[str]
-) -> pl.DataFrame:
+def _rows(panel: Panel, judgement: Judgement, days: DayRange, found: dict[int, list[Suspicion]]) -> pl.DataFrame:
     before_it = reach(judgement.rules)
     asked = slice(before_it, None)
     distribution = judgement.expectation.distribution
@@ -85,7 +81,7 @@ def _rows(
     is_claimed = np.zeros((len(panel.series), len(days)), dtype=np.bool_)
     for claimed in claims:
         is_claimed[claimed] = True
-    is_judged = np.array([metric.is_judged or metric.name in also for metric in panel.metrics])[:, None]
+    is_judged = np.array([metric.is_judged for metric in panel.metrics])[:, None]
     has_been = panel.amount != 0
     is_present = (before(has_been, before_it, False)[:, asked].any(axis=-1) | has_been[:, asked]) & _is_known(
         panel, asked

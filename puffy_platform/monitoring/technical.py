@@ -126,7 +126,9 @@ def worse_delivery(day: Day) -> Iterator[Suspicion]:
         words = day.judgement.panel.metrics[day.judgement.panel.place[lead]].described(lead[1])
         sentence = f"{words} is {day.share(lead):.1%} instead of {day.share(lead) - day.points(lead):.1%}"
         key = f"{metric}: {lead[1]}" if lead[1] else metric
-        yield day.suspect(key, cause, sentence, lead, found, share_of_revenue=day.points(lead), severity=severity)
+        # Rows delivered again are removed, crawlers are left out: no money is in doubt.
+        in_doubt = day.points(lead) if severity == "fail" else 0.0
+        yield day.suspect(key, cause, sentence, lead, found, share_of_revenue=in_doubt, severity=severity)
 
 
 def _hour_ranges(hours: list[int]) -> str:

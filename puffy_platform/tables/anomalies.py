@@ -16,11 +16,49 @@ from puffy_platform.monitoring.report import STATUSES, anomalies
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
-__all__ = ["TABLE"]
+__all__ = ["CHECKS", "TABLE"]
 
 NAMED = 3  # metrics named in the outcome of a check
 # From the best to the worst; a check says the worst of its metrics.
 ORDER = ("skipped", "not enough history", "pass", "warn", "fail")
+
+# Check -> what it says, and of which metrics.
+CHECKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "columns_are_usual": ("The files have the columns of the landing day before.", ("column_drift",)),
+    "rows_are_usual": (
+        "Rows of files and tables are as many as on earlier days, and no hour is empty.",
+        ("landed_rows", "events", "hour_events", "table_rows"),
+    ),
+    "duplicates_are_usual": (
+        "Rows delivered again and orders sent again are as many as on earlier days.",
+        ("duplicate_share", "repeat_share"),
+    ),
+    "quarantine_is_usual": (
+        "Of every reason, as many rows are quarantined as on earlier days.",
+        ("quarantined_share",),
+    ),
+    "timestamps_are_usual": ("As many timestamps have an offset as on earlier days.", ("naive_timestamp_share",)),
+    "nulls_are_usual": ("Every column has as many nulls as on earlier days.", ("null_share",)),
+    "event_names_are_usual": ("Every kind of event has its share of earlier days.", ("event_share",)),
+    "sources_are_usual": (
+        "Every channel, Unknown too, has its share of sessions and its revenue of earlier days.",
+        ("unknown_channel_share", "channel_share", "channel_revenue"),
+    ),
+    "devices_are_usual": ("Devices and crawlers have their share of earlier days.", ("device_share", "bot_share")),
+    "order_ids_are_usual": (
+        "Order ids used again and orders without revenue are as many as on earlier days.",
+        ("collision_share", "zero_revenue_share"),
+    ),
+    "traffic_is_usual": ("Sessions and clients are as many as on earlier days.", ("sessions", "clients")),
+    "buying_is_usual": (
+        "Carts, checkouts and orders are as many, and as large a part of the sessions, as on earlier days.",
+        ("add_to_cart_rate", "checkout_rate", "checkout_completion", "conversion_rate", "orders"),
+    ),
+    "revenue_is_usual": (
+        "Revenue and what an order brings are as on earlier days.",
+        ("revenue", "capped_order_value"),
+    ),
+}
 
 
 class AnomaliesContract(pa.DataFrameModel):
@@ -70,14 +108,14 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return anomalies(inputs["daily_metrics"].collect(), days, settings.monitoring).lazy()
 
 
-def is_usual(layer: str) -> Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]:
-    """A check of one layer: the worst status of its metrics, and the farthest of them by name."""
+def is_usual(metrics: tuple[str, ...]) -> Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]:
+    """A check of some metrics: the worst of their statuses, and the farthest of them in words."""
 
     def measure(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
         rank = pl.col("status").replace_strict({name: place for place, name in enumerate(ORDER)}, return_dtype=pl.Int8)
         is_off = pl.col("status").is_in(["warn", "fail"])
         return (
-            frame.filter(pl.col("layer") == layer)
+            frame.filter(pl.col("metric").is_in(metrics))
             .with_columns(rank=rank)
             .sort("day", "rank", pl.col("deviation").abs().fill_null(0.0), descending=[False, True, True])
             .group_by("day", maintain_order=True)
@@ -114,25 +152,8 @@ TABLE = Table(
     reads=(Reads("daily_metrics", before=lambda settings: reach(settings.monitoring)),),
     transform=transform,
     settings_sections=("monitoring",),
-    checks=(
-        Check(
-            "delivery_is_usual",
-            "Rows in the files, duplicates, quarantine and columns are as on earlier days.",
-            is_usual("delivery"),
-            severity="warn",
-        ),
-        Check(
-            "quality_is_usual",
-            "Events, their hours, kinds, nulls and sources are as on earlier days.",
-            is_usual("quality"),
-            severity="warn",
-        ),
-        Check(
-            "business_is_usual",
-            "Sessions, channels, rates, orders and revenue are as on earlier days.",
-            is_usual("business"),
-            severity="warn",
-        ),
+    checks=tuple(
+        Check(name, description, is_usual(metrics), severity="warn") for name, (description, metrics) in CHECKS.items()
     ),
     sort=("metric", "segment"),
     lineage={

@@ -199,6 +199,8 @@ def test_order_ids_used_again_and_rows_sent_again_are_named() -> None:
     ]
     severity = {each.key: each.severity for each in found}
     assert severity == {"collision_share": "fail", "duplicate_share": "warn"}
+    at_stake = {each.key: each.money_at_stake_cents > 0 for each in found}
+    assert at_stake == {"collision_share": True, "duplicate_share": False}, "rows sent again are taken out"
 
 
 def test_the_incident_with_the_most_money_at_stake_comes_first() -> None:

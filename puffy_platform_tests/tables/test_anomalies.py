@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from puffy_platform.monitoring.metrics import METRICS
+from puffy_platform.outcomes import evaluate
 from puffy_platform.table import DayRange
-from puffy_platform.tables.anomalies import TABLE
+from puffy_platform.tables.anomalies import CHECKS, TABLE
 from puffy_platform_tests.monitoring.histories import MONDAY, metric_rows
 from puffy_platform_tests.windows import assert_chunking_does_not_matter, compute, outcomes, settings_with
 
@@ -91,15 +93,30 @@ def test_a_declared_sale_passes_and_the_same_days_undeclared_do_not() -> None:
     assert "fail" in set(judged(metrics, 40, 41)["status"])
 
 
-def test_the_checks_say_the_worst_of_their_layer_and_stop_nothing() -> None:
+def test_a_check_says_the_worst_of_its_metrics_and_stops_nothing() -> None:
     metrics = history({DAYS - 1: 500})
     found = judged(metrics)
     verdicts = outcomes(TABLE, found, {"daily_metrics": metrics}, DayRange(day(0), LAST), DEFAULTS)
-    assert verdicts[LAST, "business_is_usual"] == "fail"
-    assert verdicts[LAST, "delivery_is_usual"] == "skipped"
-    assert verdicts[day(10), "business_is_usual"] == "not enough history"
-    assert verdicts[day(30), "business_is_usual"] == "pass"
+    assert verdicts[LAST, "traffic_is_usual"] == "fail"
+    assert verdicts[LAST, "columns_are_usual"] == "skipped"
+    assert verdicts[day(10), "traffic_is_usual"] == "not enough history"
+    assert verdicts[day(30), "traffic_is_usual"] == "pass"
     assert all(check.severity == "warn" for check in TABLE.checks)
+
+
+def test_every_judged_metric_belongs_to_one_check() -> None:
+    named = [metric for _, metrics in CHECKS.values() for metric in metrics]
+    judged_or_looked_at = {name for name, metric in METRICS.items() if metric.is_judged} | {"hour_events"}
+    assert sorted(named) == sorted(judged_or_looked_at)
+
+
+def test_an_outcome_names_what_is_off_in_words() -> None:
+    metrics = history({DAYS - 1: 500})
+    rows = evaluate(TABLE, judged(metrics), {"daily_metrics": metrics.lazy()}, DayRange(LAST, LAST), DEFAULTS)
+    (row,) = rows.filter(check="traffic_is_usual").to_dicts()
+    assert row["observed"] == "1 of 1 metrics: sessions are 50% lower, in all channels alike"
+    assert (row["severity"], row["status"]) == ("warn", "fail")
+    assert row["explanation"]
 
 
 def test_no_metrics_no_anomalies() -> None:
