@@ -19,12 +19,14 @@ __all__ = ["MARTS", "Mart"]
 @dataclass(frozen=True)
 class Mart:
     """One table of the DuckDB file. `build(inputs, final_until)` gets its tables whole; `final_until` says, by
-    table, the last day that can no longer change (None while nothing has landed)."""
+    table, the last day that can no longer change (None while nothing has landed). With `reads_outcomes` it also gets
+    `check_results`: the newest outcome of every table, day and check."""
 
     name: str
     description: str
     reads: tuple[str, ...]
     build: Callable[[Inputs, Mapping[str, dt.date | None]], pl.LazyFrame]
+    reads_outcomes: bool = False
 
 
 def money(cents: str) -> pl.Expr:
@@ -146,10 +148,34 @@ def _data_quality(inputs: Inputs, final_until: Mapping[str, dt.date | None]) -> 
     )
 
 
+def _monitoring(inputs: Inputs, final_until: Mapping[str, dt.date | None]) -> pl.LazyFrame:
+    """One row a table and day that was judged: its colour as `puffy status` has it, as far as checks decide it."""
+    is_red = (pl.col("status") == "fail") & (pl.col("severity") == "error")
+    is_off = pl.col("status").is_in(["warn", "fail"])
+    why = pl.format("{}: {} (expected {})", "check", "observed", "expected")
+    return (
+        inputs["check_results"]
+        .sort("day", "table", "check")
+        .group_by("day", "table", maintain_order=True)
+        .agg(
+            colour=pl.when(is_red.any())
+            .then(pl.lit("RED"))
+            .when(is_off.any())
+            .then(pl.lit("YELLOW"))
+            .otherwise(pl.lit("GREEN")),
+            checks=pl.col("status").is_in(["pass", "warn", "fail"]).sum().cast(pl.Int64),
+            not_passed=is_off.sum().cast(pl.Int64),
+            why=why.filter(is_off).str.join("; "),
+        )
+        .with_columns(is_final=_is_final(final_until["anomalies"]))
+    )
+
+
 MARTS = (
     Mart("daily_kpis", "Sessions, orders, revenue and rates a day.", ("sessions", "conversions"), _daily_kpis),
     Mart("channel_daily", "Channels by model and look-back window a day.", ("channel_summary",), _channel_daily),
     Mart("orders", "Every purchase with its kind and journey.", ("conversions", "user_journeys"), _orders),
     Mart("cohorts", "Retention and revenue triangles.", ("cohorts",), _cohorts),
     Mart("data_quality", "Every landing file: rows, money, drift.", ("file_drift",), _data_quality),
+    Mart("monitoring", "GREEN, YELLOW or RED a table and day, and why.", ("anomalies",), _monitoring, True),
 )

@@ -18,9 +18,9 @@ from puffy_platform.alerts.freshness import (
 from puffy_platform.alerts.incidents import Finding, Incident, Key, Seen, Severity
 from puffy_platform.alerts.messages import trend
 from puffy_platform.monitoring.metrics import Kind, metric_named
-from puffy_platform.outcomes import check_names
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import check_results
+from puffy_platform.pipeline.status import declared
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK
@@ -77,14 +77,7 @@ class Looked:
 def look_at_checks(platform: Platform) -> Looked:
     """Failed and warning outcomes of the checks there are today, and the anomalies."""
     outcomes = check_results(platform)
-    names = [
-        (table.name, check)
-        for table in platform.tables.values()
-        for check in check_names(table)
-        if table.name != ANOMALIES
-    ]
-    declared = pl.DataFrame(names, schema=["table", "check"], orient="row")
-    off = outcomes.filter(pl.col("status").is_in(["fail", "warn"])).join(declared, on=["table", "check"], how="semi")
+    off = declared(platform, outcomes).filter(pl.col("status").is_in(["fail", "warn"]), pl.col("table") != ANOMALIES)
     rows = list(off.iter_rows(named=True))
     by_day: dict[tuple[str, dt.date], list[str]] = {}
     for row in rows:

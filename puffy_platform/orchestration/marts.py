@@ -18,6 +18,8 @@ from dagster_duckdb_pandas import DuckDBPandasIOManager
 
 from puffy_platform.marts import MARTS, Mart
 from puffy_platform.pipeline import Platform
+from puffy_platform.pipeline.report import CHECK_RESULTS, check_results
+from puffy_platform.pipeline.status import declared
 from puffy_platform.warehouse import Ledger
 
 __all__ = ["SCHEMA", "FreshDuckDB", "build_file", "marts_asset", "published_asset"]
@@ -149,4 +151,6 @@ def _reads() -> list[str]:
 
 def _lazy(platform: Platform, mart: Mart, final_until: dict[str, dt.date | None]) -> pl.LazyFrame:
     inputs = {name: platform.warehouse.read(platform.tables[name]) for name in mart.reads}
+    if mart.reads_outcomes:
+        inputs[CHECK_RESULTS] = declared(platform, check_results(platform)).lazy()
     return mart.build(inputs, final_until)

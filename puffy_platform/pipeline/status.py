@@ -16,7 +16,7 @@ from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
-__all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "status_of"]
+__all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "declared", "status_of"]
 
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
 _ORDER = (GREEN, YELLOW, RED)
@@ -58,7 +58,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
             return None
         day = landing.days.last
     prints = Fingerprints(platform, ledger, landing)
-    outcomes = _declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
+    outcomes = declared(platform, check_results(platform).filter(pl.col("status").is_in(["fail", "warn"])))
     held_back = outcomes.filter(pl.col("status") == "fail", pl.col("severity") == "error")
     failed = held_back.select("table", "day").unique().sort("day", "table")
     rolled_back = sorted(((each.table, each.day) for each in ledger if each.rolled_back_to), key=lambda root: root[1])
@@ -112,7 +112,7 @@ def _rolled_back(entry: Entry) -> str:
     )
 
 
-def _declared(platform: Platform, outcomes: pl.DataFrame) -> pl.DataFrame:
+def declared(platform: Platform, outcomes: pl.DataFrame) -> pl.DataFrame:
     """Without the outcomes of checks that no longer exist: nothing will ever judge those again."""
     names = [(table.name, check) for table in platform.tables.values() for check in check_names(table)]
     return outcomes.join(

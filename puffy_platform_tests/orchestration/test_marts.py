@@ -88,6 +88,17 @@ def test_money_in_a_mart_is_an_exact_decimal_and_a_day_is_a_date(demo: Demo) -> 
     assert (types["revenue"], types["day"], types["is_final"]) == ("DECIMAL(18,2)", "DATE", "BOOLEAN")
 
 
+def test_the_monitoring_page_has_the_colours_and_reasons_that_status_has(demo: Demo) -> None:
+    day = demo.days.last
+    status = {each["table"]: each for each in puffy(demo.home, "status", "--date", str(day), "--json").json()["tables"]}
+    found = query(demo.home, f"select \"table\", colour, not_passed, why from monitoring where day = '{day}'")
+    assert {name for name, *_ in found} == set(status)
+    for name, colour, not_passed, why in found:
+        assert colour == status[str(name)]["colour"], name
+        assert str(why or "").count("(expected") == not_passed == len(status[str(name)]["reasons"])
+    assert {colour for _, colour, *_ in found} == {"GREEN", "YELLOW"}
+
+
 def test_nothing_but_the_published_file_is_left(demo: Demo) -> None:
     assert [path.name for path in demo.home.glob("*marts.duckdb*")] == ["marts.duckdb"]
 
