@@ -115,6 +115,12 @@ class Funnel(Section):
     within_days: int = Field(ge=1, le=60)
 
 
+class Clv(Section):
+    fit_every_days: int = Field(ge=1, le=31)
+    min_repeat_customers: int = Field(ge=10, le=1_000_000)
+    holdout_days: int = Field(ge=1, le=365)
+
+
 class Experiments(Section):
     assignments_file: str = Field(min_length=1)
     outcome_days: int = Field(ge=1, le=90)
@@ -242,6 +248,7 @@ class Settings(Section):
     attribution: Attribution
     data_driven: DataDriven
     funnel: Funnel
+    clv: Clv
     experiments: Experiments
     channels: Channels
     thresholds: Thresholds

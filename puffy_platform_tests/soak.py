@@ -43,6 +43,9 @@ windows_days = [1, 2]
 rolling_days = 3
 min_conversions = 2
 draws = 50
+[clv]
+fit_every_days = 1
+holdout_days = 1
 [monitoring]
 level_days = 1
 scatter_days = 1

@@ -13,13 +13,14 @@ from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
 from puffy_platform.cli import bench
+from puffy_platform.cli import clv
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, alerts, quarantine, repairs, history, attribution, funnel, retention, experiment, bench)
+COMMANDS = (runs, look, alerts, quarantine, repairs, history, attribution, funnel, retention, experiment, bench, clv)
 
 
 def main() -> None:

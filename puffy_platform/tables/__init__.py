@@ -12,6 +12,8 @@ from puffy_platform.tables import (
     client_days,
     cohorts,
     conversions,
+    customer_value,
+    customer_value_model,
     daily_metrics,
     duplicate_events,
     events_enriched,
@@ -53,6 +55,8 @@ _ORDER = (
     client_days,
     cohorts,
     churn_features,
+    customer_value_model,
+    customer_value,
     daily_metrics,
     anomalies,
 )

@@ -46,6 +46,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
         attribution={"windows_days": (1, 2)},
         data_driven={"rolling_days": 3, "min_conversions": 2, "draws": 50},
         funnel={"within_days": 1},
+        clv={"fit_every_days": 1, "holdout_days": 1},
         monitoring={"level_days": 1, "scatter_days": 1, "least_days": 1},
         experiments={"outcome_days": 1, "covariate_days": 1},
         orders={"duplicate_policy": policy},

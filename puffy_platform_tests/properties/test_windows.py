@@ -151,6 +151,8 @@ def _edges(platform: Platform, table: Table, within: DayRange) -> list[dt.date]:
     found = set()
     for read in TABLES[table.name].reads:
         before, after = offsets(read)
+        if not (before or after):
+            continue  # the day itself is no window that could be too short
         for day in platform.warehouse.read(platform.tables[read.table]).collect()["day"].unique():
             found |= {day + dt.timedelta(days=before), day - dt.timedelta(days=after)}
     return sorted(day for day in found if day in within)

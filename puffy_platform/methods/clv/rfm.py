@@ -1,0 +1,71 @@
+"""RFM: what is known of each customer at the end of a day, in the terms of Fader and Hardie.
+
+From orders to a frame of customers; no model.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+__all__ = ["SCORES", "rfm_of", "with_scores"]
+
+SCORES = 5
+
+
+def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
+    """For every day of `as_of` (column day) a row for each customer with an order up to it.
+
+    `orders`: day, customer_id, revenue_cents; the orders of one customer on one day are one purchase. The columns:
+
+    - first_purchase_day; frequency: purchase days after the first; recency: days from the first to the last purchase;
+      T: days from the first purchase to the day; all Int64;
+    - monetary: mean revenue of the purchases after the first, in cents; null without any;
+    - total_cents: revenue of all purchases.
+    """
+    purchases = (
+        orders.group_by("customer_id", "day")
+        .agg(pl.col("revenue_cents").sum())
+        .sort("customer_id", "day")
+        .with_columns(
+            first_purchase_day=pl.col("day").first().over("customer_id"),
+            frequency=pl.int_range(pl.len(), dtype=pl.Int64).over("customer_id"),
+            total_cents=pl.col("revenue_cents").cum_sum().over("customer_id"),
+            first_cents=pl.col("revenue_cents").first().over("customer_id"),
+            until=pl.col("day").shift(-1).over("customer_id"),
+        )
+        .rename({"day": "last_purchase_day"})
+    )
+    stands = pl.col("until").is_null() | (pl.col("until") > pl.col("day"))
+    repeat_cents = pl.col("total_cents") - pl.col("first_cents")
+    return (
+        as_of.select("day")
+        .join_where(purchases, pl.col("last_purchase_day") <= pl.col("day"))
+        .filter(stands)
+        .select(
+            "day",
+            "customer_id",
+            "first_purchase_day",
+            "frequency",
+            recency=(pl.col("last_purchase_day") - pl.col("first_purchase_day")).dt.total_days(),
+            T=(pl.col("day") - pl.col("first_purchase_day")).dt.total_days(),
+            monetary=pl.when(pl.col("frequency") > 0).then(repeat_cents / pl.col("frequency")),
+            total_cents="total_cents",
+        )
+    )
+
+
+def with_scores(customers: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds recency_score, frequency_score and monetary_score, 1 to 5: the fifth of the day's customers that one is in,
+    5 being the latest purchase, the most purchases, the most revenue. Equal customers have equal scores (that of the
+    lowest of them), so where most have bought once the frequency score knows two or three values.
+    """
+    last_purchase = pl.col("recency") - pl.col("T")
+    scored = {
+        "recency_score": last_purchase,
+        "frequency_score": pl.col("frequency"),
+        "monetary_score": pl.col("total_cents"),
+    }
+    return customers.with_columns(
+        ((value.rank("min").over("day") - 1) * SCORES // pl.len().over("day") + 1).cast(pl.Int64).alias(name)
+        for name, value in scored.items()
+    )
