@@ -34,6 +34,7 @@ FLOORS = {
     "present_funnel": 7,
     "present_retention": 7,
     "present_history": 7,
+    "present_why": 7,
     "present_repairs": 7,
     "present_summary": 7,
     "definitions": 7,

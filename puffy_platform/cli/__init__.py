@@ -12,15 +12,30 @@ from puffy_platform.cli import attribution
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
-from puffy_platform.cli import bench
 from puffy_platform.cli import clv
+from puffy_platform.cli import why
+from puffy_platform.cli import bench
 
 # isort: on
 from puffy_platform.cli.common import app, stop
 
 __all__ = ["app", "main"]
 
-COMMANDS = (runs, look, alerts, quarantine, repairs, history, attribution, funnel, retention, experiment, bench, clv)
+COMMANDS = (
+    runs,
+    look,
+    alerts,
+    quarantine,
+    repairs,
+    history,
+    attribution,
+    funnel,
+    retention,
+    experiment,
+    clv,
+    why,
+    bench,
+)
 
 
 def main() -> None:
