@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import filelock
 
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.liveness import report_dead_runs
@@ -65,10 +66,16 @@ def dagster_home(platform: Platform) -> Path:
 
 
 def open_instance(platform: Platform) -> dg.DagsterInstance:
-    """Dagster's instance of this home; its UI and daemon see the same runs."""
-    home = dagster_home(platform)
-    os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.get()
+    """Dagster's instance of this home; its UI and daemon see the same runs.
+
+    One process at a time: two that make the databases of a new home at once leave them with two versions, which
+    Dagster refuses ever after.
+    """
+    (platform.settings.home / "dagster").mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(platform.settings.home / "dagster" / "opening"):
+        home = dagster_home(platform)
+        os.environ["DAGSTER_HOME"] = str(home)
+        return dg.DagsterInstance.get()
 
 
 def run_days(platform: Platform, instance: dg.DagsterInstance, days: DayRange, *, force: bool = False) -> DayRange:

@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from puffy_platform.orchestration.run import dagster_home
+from puffy_platform.orchestration.run import dagster_home, open_instance
 from puffy_platform.pipeline import Platform
 
 __all__ = ["serve"]
@@ -39,7 +39,9 @@ def serve(platform: Platform, port: int, console: Console) -> int:
         if probe.connect_ex((HOST, port)) == 0:
             console.print(f"[bold red]puffy:[/] port {port} is in use; choose another: puffy ui --port {port + 1}")
             return 2
-    home, url = dagster_home(platform), f"http://{HOST}:{port}"
+    with open_instance(platform):
+        # Made here, for webserver and daemon would both make the databases of a new home.
+        home, url = dagster_home(platform), f"http://{HOST}:{port}"
     log = home / "ui.log"
     console.print("Starting the Dagster UI (webserver and daemon) ...")
     with _dagster_dev(platform, home, port, log) as process:
