@@ -9,6 +9,7 @@ import datetime as dt
 
 import polars as pl
 
+from puffy_platform.contract_pass import keeps
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Table
 
@@ -27,6 +28,7 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
 
 # Checks that do not name their status leave it to passed and severity.
 NOT_NAMED = pl.lit(None, pl.String)
+NOTHING_BROKEN = pl.DataFrame(schema={"day": pl.Date, "rule": pl.String})
 # The statuses of a day about which a check could say something.
 JUDGED = ("pass", "warn", "fail")
 
@@ -97,12 +99,17 @@ def blocked_days(outcomes: pl.DataFrame) -> set[dt.date]:
 
 
 def _judge_contract(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    days = frame.select("day").unique()
+    broken = NOTHING_BROKEN if keeps(table.contract, frame) else _broken_rules(table, frame, days)
+    return _verdict("contract", days, broken, "declared types, ranges and nullability")
+
+
+def _broken_rules(table: Table, frame: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
+    """By day, each rule of the contract that is broken, with how many rows break it."""
     from pandera.errors import SchemaErrors
 
-    days = frame.select("day").unique()
     try:
         table.contract.validate(frame, lazy=True)
-        broken = pl.DataFrame(schema={"day": pl.Date, "rule": pl.String})
     except SchemaErrors as errors:
         rules = []
         for error in errors.schema_errors:
@@ -117,8 +124,8 @@ def _judge_contract(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
                 failing = days["day"]
             counts = failing.value_counts(name="n")
             rules.append(counts.select("day", rule=pl.format("{} ({} rows)", pl.lit(rule), "n")))
-        broken = pl.concat(rules)
-    return _verdict("contract", days, broken, "declared types, ranges and nullability")
+        return pl.concat(rules)
+    return NOTHING_BROKEN
 
 
 def _judge_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
