@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -164,7 +165,7 @@ class Table:
     version: int = 1
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """Column names and Polars types, in the contract's order."""
         return {name: column.dtype.type for name, column in self.contract.to_schema().columns.items()}

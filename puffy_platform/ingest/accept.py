@@ -9,6 +9,7 @@ import polars as pl
 from puffy_platform.ingest.landing import LandingFile
 from puffy_platform.ingest.reader import DRIFT_SCHEMA, Landed, no_quarantine, no_rows, read_file
 from puffy_platform.ingest.repairs import Repair
+from puffy_platform.ordering import sorted_by
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange
 
@@ -39,23 +40,17 @@ def ingest(
     Invariant: per file, rows = accepted + duplicates + quarantined, and the same for cents.
     """
     landed = [read_file(file, settings, repairs) for file in files if file.day in days]
-    rows = _rows(landed).sort(PLACE)
+    rows = sorted_by(_rows(landed), PLACE)
     window = days.widen(before=settings.ingest.late_days + 1)
-    before = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX)
-    occurrences = pl.concat([before, rows.select(INDEX)]).sort(PLACE)
-    firsts = occurrences.filter(pl.col("event_id").is_first_distinct())
-    placed = rows.join(
-        firsts.rename({"day": "original_day", "source_file": "original_file", "source_line": "original_line"}),
-        on="event_id",
-        how="left",
-        maintain_order="left",
+    before = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX).sort(PLACE)
+    occurrences = pl.concat([before, rows.select(INDEX)])
+    is_first = occurrences["event_id"].is_first_distinct()
+    is_accepted = is_first.slice(before.height)
+    accepted = rows.filter(is_accepted)
+    originals = occurrences.filter(is_first).rename(
+        {"day": "original_day", "source_file": "original_file", "source_line": "original_line"}
     )
-    is_first = (
-        (pl.col("day") == pl.col("original_day"))
-        & (pl.col("source_file") == pl.col("original_file"))
-        & (pl.col("source_line") == pl.col("original_line"))
-    )
-    accepted, duplicates = placed.filter(is_first), placed.filter(~is_first)
+    duplicates = rows.filter(~is_accepted).join(originals, on="event_id", how="left", maintain_order="left")
     return {
         "row_index": rows.select(INDEX),
         "raw_events": accepted,

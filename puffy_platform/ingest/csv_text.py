@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from puffy_platform.ingest.lines import read_lines
+from puffy_platform.ingest.lines import Lines, read_lines
 from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
@@ -49,7 +49,7 @@ def read_csv(data: bytes) -> Records:
         raise Unreadable(f"its header line {first + 1} has {len(header)} columns")
     below_header = holds_text & (pl.int_range(holds_text.len(), eager=True) > first)
     names = unique_names(header)
-    rows, others = _read(lines.texts, below_header, names)
+    rows, others = _read(lines, below_header, names)
 
     def raw(wanted: Sequence[int]) -> list[str]:
         texts: list[str] = lines.texts.gather([number - 1 for number in wanted]).to_list()
@@ -87,13 +87,15 @@ class _OneByOne:
     lines_of_records_above: int = 0
 
 
-def _read(lines: pl.Series, below_header: pl.Series, names: tuple[str, ...]) -> tuple[pl.DataFrame, _OneByOne]:
-    record = f"^{WELL_FORMED_FIELD}(?:,{WELL_FORMED_FIELD}){{{len(names) - 1}}}$"
+def _read(found: Lines, below_header: pl.Series, names: tuple[str, ...]) -> tuple[pl.DataFrame, _OneByOne]:
+    lines, record = found.texts, f"^{WELL_FORMED_FIELD}(?:,{WELL_FORMED_FIELD}){{{len(names) - 1}}}$"
     well_formed = below_header & lines.str.contains(record)
     schema = dict.fromkeys(names, pl.String)
-    text = lines.filter(well_formed).str.join("\n").item()
-    # The skipped line keeps Polars from taking text that begins like a compressed file for one.
-    rows = pl.read_csv(io.BytesIO(f"\n{text}".encode()), has_header=False, skip_rows=1, schema=schema)
+    count, body = int(well_formed.sum()), found.utf8
+    above = lines.len() - count
+    if body is None or not well_formed.slice(above).all():
+        above, body = 0, ("\n" + lines.filter(well_formed).str.join("\n").item()).encode()
+    rows = pl.read_csv(io.BytesIO(body), has_header=False, skip_lines=above + 1, schema=schema)
     rows = rows.with_columns((well_formed.arg_true().cast(pl.Int64) + 1).alias(LINE))
     others = _read_one_by_one(lines, below_header & ~well_formed, well_formed, len(names))
     if others.rows:

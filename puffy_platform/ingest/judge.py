@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -35,6 +36,8 @@ ROW_RULES = (
     "unreadable_revenue",
 )
 
+_VERDICT = ("rule", "column", "message")
+
 
 def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
     """Add event_ts, event_day, timestamp_kind, revenue_cents, and `rule`, `column`, `message` where a rule is broken.
@@ -42,21 +45,26 @@ def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
     The first broken rule in the order below is named. Messages say what is wrong and what to do, never the value.
     """
     times = to_utc(rows["timestamp"], settings.shop.time_zone)
-    fields = purchase_fields(rows.select("event_name", "event_data").lazy()).collect()
+    read = purchase_fields(rows.select("event_name", "event_data").lazy())
     judged = (
         rows.hstack(times)
-        .hstack(fields.select("transaction_id", "revenue_cents"))
+        .hstack(read.select("transaction_id", "revenue_cents").collect())
         .with_columns(event_day=pl.col("event_ts").dt.date())
     )
-    return judged.with_columns(_first_broken(day, settings)).unnest("broken").drop("transaction_id", "in_gap")
+    conditions, *named = zip(*_rules(day, settings), strict=True)
+    texts = [pl.Series(name, values, dtype=pl.String) for name, values in zip(_VERDICT, named, strict=True)]
+    return (
+        judged.with_columns(broken=_first(conditions))
+        .with_columns(pl.lit(series).gather("broken").alias(series.name) for series in texts)
+        .drop("transaction_id", "in_gap", "broken")
+    )
 
 
-def _first_broken(day: dt.date, settings: Settings) -> pl.Expr:
-    verdict = pl.lit(None, pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
-    for condition, rule, column, message in reversed(_rules(day, settings)):
-        named = pl.struct(rule=pl.lit(rule), column=pl.lit(column, pl.String), message=pl.lit(message))
-        verdict = pl.when(condition.fill_null(False)).then(named).otherwise(verdict)
-    return verdict.alias("broken")
+def _first(conditions: Sequence[pl.Expr]) -> pl.Expr:
+    """The place of the first condition that is met; null where none is."""
+    return pl.coalesce(
+        pl.when(condition.fill_null(False)).then(pl.lit(place, pl.UInt32)) for place, condition in enumerate(conditions)
+    )
 
 
 def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | None, str]]:

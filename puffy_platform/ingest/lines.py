@@ -15,11 +15,16 @@ __all__ = ["Lines", "read_lines"]
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines from the first, blank ones too; how they were encoded, and what was noticed on the way."""
+    """The lines from the first, blank ones too; how they were encoded, and what was noticed on the way.
+
+    `utf8` holds the same text in one piece, with line feeds only, under one blank line; None where lines had to be
+    read one by one.
+    """
 
     texts: pl.Series
     encoding: str
     notes: tuple[str, ...]
+    utf8: bytes | None
 
 
 def read_lines(data: bytes) -> Lines:
@@ -27,14 +32,15 @@ def read_lines(data: bytes) -> Lines:
     data, encoding, notes = _to_utf8(data)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # The blank line keeps Polars from taking text that begins like a compressed file for one.
+    utf8: bytes | None = b"\n" + data
     try:
-        # The blank line before keeps Polars from taking text that begins like a compressed file for one.
-        texts = pl.read_lines(io.BytesIO(b"\n" + data)).to_series().slice(1)
+        texts = pl.read_lines(io.BytesIO(utf8)).to_series().slice(1)
     except pl.exceptions.ComputeError:
-        texts, latin = _line_by_line(data)
+        utf8, (texts, latin) = None, _line_by_line(data)
         encoding = f"{encoding}+latin-1"
         notes = (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1")
-    return Lines(texts, encoding, notes)
+    return Lines(texts, encoding, notes, utf8)
 
 
 def _to_utf8(data: bytes) -> tuple[bytes, str, tuple[str, ...]]:

@@ -152,7 +152,9 @@ def repair_rows(
             chosen = _chosen(repair, seen, file)
             changed.append(_changed(repair, seen.filter(chosen), delivered.filter(chosen), drift, file, settings))
             rows, delivered = rows.filter(~chosen), delivered.filter(~chosen)
-    return pl.concat([rows, *changed], how="diagonal_relaxed").sort("source_line"), broken
+    if changed:
+        rows = pl.concat([rows, *changed], how="diagonal_relaxed").sort("source_line")
+    return rows, broken
 
 
 def _chosen(repair: Repair, seen: pl.DataFrame, file: LandingFile) -> pl.Series:

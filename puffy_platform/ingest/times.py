@@ -26,12 +26,14 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
     usual_text = pl.when(pl.col("text").str.contains(_USUAL)).then(pl.col("text"))
     event_ts = usual_text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
     frame = frame.with_columns(event_ts=event_ts.dt.replace_time_zone("UTC"))
+    columns = ["row", "event_ts", "timestamp_kind", "in_gap"]
     usual = frame.filter(pl.col("event_ts").is_not_null()).with_columns(
         timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
     )
-    unusual = _take_apart(frame.filter(pl.col("event_ts").is_null()).drop("event_ts"), zone)
-    columns = ["row", "event_ts", "timestamp_kind", "in_gap"]
-    return pl.concat([usual.select(columns), unusual.select(columns)]).sort("row").drop("row")
+    if usual.height < frame.height:
+        unusual = _take_apart(frame.filter(pl.col("event_ts").is_null()).drop("event_ts"), zone)
+        usual = pl.concat([usual.select(columns), unusual.select(columns)]).sort("row")
+    return usual.select(columns[1:])
 
 
 def _take_apart(frame: pl.DataFrame, zone: str) -> pl.DataFrame:

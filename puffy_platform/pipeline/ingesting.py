@@ -36,8 +36,9 @@ def materialise_ingest(
     """
     reports = {table.name: Report(table.name) for table in platform.ingested}
     began = time.monotonic()
+    ledger = Ledger(platform.warehouse)
     for chunk in chunks(days, rows_in_files(platform.landing()), platform.settings.run):
-        ledger = Ledger(platform.warehouse)
+        ledger = ledger.newest()
         landing = platform.landing()
         _index_days_before(platform, chunk, ledger, landing, run_id)
         todo = set(chunk) if force else _days_to_read(platform, chunk, ledger, landing)

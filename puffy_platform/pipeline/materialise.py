@@ -14,6 +14,7 @@ from dataclasses import replace
 import polars as pl
 from deltalake import DeltaTable
 
+from puffy_platform.ordering import sorted_by
 from puffy_platform.outcomes import blocked_days, evaluate
 from puffy_platform.pipeline.chunks import chunks, rows_read
 from puffy_platform.pipeline.definition_log import remember_definition
@@ -37,7 +38,8 @@ def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) ->
 
 def as_stored(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Exactly the contract's columns and types, in storage order."""
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items()).sort("day", *table.sort)
+    typed = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
+    return sorted_by(typed, ("day", *table.sort))
 
 
 def materialise(
@@ -54,9 +56,10 @@ def materialise(
     old rows and are reported; the others are written. Never raises for bad data: see `Report.held_back`.
     """
     report, began = Report(table.name), time.monotonic()
-    rows = rows_read(Ledger(platform.warehouse), table)
+    ledger = Ledger(platform.warehouse)
+    rows = rows_read(ledger, table)
     for chunk in chunks(days, rows, platform.settings.run):
-        ledger = Ledger(platform.warehouse)
+        ledger = ledger.newest()
         landing = platform.landing()
         prints = Fingerprints(platform, ledger, landing)
         hashes = {day: prints.of(table, day) for day in chunk}

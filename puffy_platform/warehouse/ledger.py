@@ -150,6 +150,10 @@ class Ledger:
         """Whether anyone else has recorded something since this ledger was read."""
         return self.warehouse.version(NAME) != self._version
 
+    def newest(self) -> Ledger:
+        """This ledger while nobody else has recorded anything since it was read, else one that knows of it."""
+        return Ledger(self.warehouse) if self.has_moved_on() else self
+
     def _view(self, table: str) -> _View:
         if table not in self._views:
             self._views[table] = self._match(table, self.warehouse.open(table))

@@ -1,0 +1,24 @@
+"""Sorting frames that, almost always, are sorted already: looking costs a tenth of what moving every row does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+__all__ = ["is_sorted_by", "sorted_by"]
+
+
+def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """`frame.sort(columns)`, without touching rows that are in that order."""
+    return frame if is_sorted_by(frame, columns) else frame.sort(columns)
+
+
+def is_sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether each row is at or after the one above it, by the first of the columns that differs, nulls first."""
+    in_order = pl.lit(True)
+    for name in reversed(columns):
+        above, here = pl.col(name).shift(), pl.col(name)
+        is_after = (here > above).fill_null(above.is_null() & here.is_not_null())
+        in_order = is_after | (here.eq_missing(above) & in_order)
+    return bool(frame.select(in_order.slice(1).all()).item())

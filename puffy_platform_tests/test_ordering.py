@@ -1,0 +1,17 @@
+"""What is taken for sorted is sorted, nulls first, as Polars itself sorts."""
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puffy_platform.ordering import is_sorted_by, sorted_by
+
+ROWS = st.lists(st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from("ab")), max_size=4)
+
+
+@given(ROWS)
+def test_a_frame_is_sorted_exactly_when_sorting_leaves_it_as_it_is(rows: list[tuple[int | None, str | None]]) -> None:
+    frame = pl.DataFrame(rows, schema={"n": pl.Int64, "s": pl.String}, orient="row")
+    by_polars = frame.sort("n", "s")
+    assert is_sorted_by(frame, ("n", "s")) == frame.equals(by_polars)
+    assert sorted_by(frame, ("n", "s")).equals(by_polars)
