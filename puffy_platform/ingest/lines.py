@@ -33,11 +33,11 @@ def read_lines(data: bytes) -> Lines:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     # The blank line keeps Polars from taking text that begins like a compressed file for one.
-    utf8: bytes | None = b"\n" + data
+    data = b"\n" + data
     try:
-        texts = pl.read_lines(io.BytesIO(utf8)).to_series().slice(1)
+        texts, utf8 = pl.read_lines(io.BytesIO(data)).to_series().slice(1), data
     except pl.exceptions.ComputeError:
-        utf8, (texts, latin) = None, _line_by_line(data)
+        utf8, (texts, latin) = None, _line_by_line(data[1:])
         encoding = f"{encoding}+latin-1"
         notes = (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1")
     return Lines(texts, encoding, notes, utf8)
