@@ -100,7 +100,7 @@ class SessionsContract(pa.DataFrameModel):
 
 
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
-    """Sort once, mark where sessions start, number them, and fold each into a row."""
+    """Sort once, mark where sessions start, and fold each into a row."""
     timeout = pl.duration(minutes=settings.sessions.timeout_minutes)
     # Of the first day of the window, what lies further back than one timeout cannot reach the next day.
     window_start = pl.lit(days.first).cast(pl.Datetime("us", "UTC")) - pl.duration(days=1) - timeout
@@ -109,7 +109,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         .filter(pl.col("client_id").is_not_null(), pl.col("event_ts") >= window_start)
         .sort(EVENT_ORDER)
     )
-    return fold(mark_starts(events, timeout).with_columns(session=pl.col("starts").cum_sum())).filter(days.covers())
+    return fold(mark_starts(events, timeout)).filter(days.covers())
 
 
 def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
@@ -134,26 +134,33 @@ def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
 
 
 def fold(events: pl.LazyFrame) -> pl.LazyFrame:
-    """One row for each value of `session`, of events in order."""
-    counts = {name: (pl.col("event_name") == event).sum().cast(pl.Int64) for name, event in COUNTED_EVENTS.items()}
-    identity = pl.format("{} {}", pl.col("started_at").dt.epoch("us"), "client_id")
-    sessions = events.group_by("session").agg(
-        pl.col("client_id").first(),
-        pl.col("event_ts").first().alias("started_at"),
-        pl.col("event_ts").last().alias("ended_at"),
-        pl.len().cast(pl.Int64).alias("events"),
-        pl.col("revenue_cents").sum(),
-        pl.col(ENTRY_COLUMNS).first(),
-        pl.col("path").first().alias("landing_path"),
-        pl.col("path").last().alias("exit_path"),
-        pl.col("is_cut").first().alias("cut_at_midnight"),
-        pl.col("event_id").first().alias("entry_event_id"),
-        **counts,
+    """One row for each session, of events in order: what its first event says, its last one, and its counts.
+
+    A count is that of all events so far, less the one at the session's start: no grouping of rows is needed.
+    """
+    counts = {name: (pl.col("event_name") == event).cast(pl.Int64) for name, event in COUNTED_EVENTS.items()}
+    summed = {"events": pl.lit(1, pl.Int64), "revenue_cents": pl.col("revenue_cents").fill_null(0), **counts}
+    so_far = events.with_columns(is_last=pl.col("starts").shift(-1, fill_value=True), **summed).with_columns(
+        pl.col(list(summed)).cum_sum()
     )
-    return sessions.with_columns(identity=identity).select(
-        pl.exclude("session", "identity"),
-        day=pl.col("started_at").dt.date(),
-        session_id=plh.col("identity").nchash.xxh3_128().cast(pl.String),
+    identity = pl.concat_str(pl.col("started_at").dt.epoch("us"), "client_id", separator=" ")
+    first = (
+        so_far.filter("starts")
+        .select(
+            "client_id",
+            *ENTRY_COLUMNS,
+            started_at="event_ts",
+            landing_path="path",
+            cut_at_midnight="is_cut",
+            entry_event_id="event_id",
+        )
+        .with_columns(day=pl.col("started_at").dt.date(), session_id=identity)
+        .with_columns(session_id=plh.col("session_id").nchash.xxh3_128().cast(pl.String))
+    )
+    last = so_far.filter("is_last").select(
+        *(pl.col(name) - pl.col(name).shift(fill_value=0) for name in summed), ended_at="event_ts", exit_path="path"
+    )
+    return pl.concat([first, last], how="horizontal").with_columns(
         duration_seconds=LASTED_SECONDS,
         crosses_midnight=pl.col("ended_at").dt.date() > pl.col("started_at").dt.date(),
     )
@@ -193,7 +200,8 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     the client must have an event within the timeout before that midnight.
     """
     events = inputs["events_enriched"].filter(pl.col("client_id").is_not_null()).select("day", "client_id", "event_ts")
-    spans = frame.lazy().select("session_id", "client_id", "started_at", "ended_at").sort("started_at")
+    sessions = frame.lazy().with_row_index("session")
+    spans = sessions.select("session", "client_id", "started_at", "ended_at").sort("started_at")
     placed = events.sort("event_ts").join_asof(
         spans, left_on="event_ts", right_on="started_at", by="client_id", check_sortedness=False
     )
@@ -201,17 +209,17 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     late_evening = pl.col("event_ts") >= midnight - pl.duration(minutes=settings.sessions.timeout_minutes)
     running_on = events.filter(late_evening).select("client_id", day=pl.col("day").dt.offset_by("1d")).unique()
     is_inside = pl.col("event_ts") <= pl.col("ended_at")
-    recount = placed.filter(is_inside).group_by("session_id").agg(found=pl.len())
+    recount = placed.filter(is_inside).group_by("session").agg(found=pl.len())
     outside = pl.concat(
         [
             placed.filter(~is_inside).select("day"),
-            placed.filter(pl.col("session_id").is_null())
+            placed.filter(pl.col("session").is_null())
             .join(running_on, on=["client_id", "day"], how="anti")
             .select("day"),
         ]
     )
-    miscounted = (
-        frame.lazy().join(recount, on="session_id", how="left").filter(pl.col("events") != pl.col("found").fill_null(0))
+    miscounted = sessions.join(recount, on="session", how="left").filter(
+        pl.col("events") != pl.col("found").fill_null(0)
     )
     return (
         events.group_by("day")
