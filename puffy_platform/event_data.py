@@ -9,6 +9,8 @@ import json
 
 import polars as pl
 
+from puffy_platform.distinct import each_distinct
+
 __all__ = ["EMAIL_EVENTS", "ITEMS", "PURCHASE", "cents", "email_hash", "is_json_object", "purchase_fields"]
 
 PURCHASE = "checkout_completed"
@@ -27,6 +29,12 @@ ITEMS = pl.List(
         }
     )
 )
+PURCHASE_FIELDS = {
+    "transaction_id": pl.String(),
+    "revenue_cents": pl.Int64(),
+    "items": ITEMS,
+    "items_total_cents": pl.Int64(),
+}
 _ITEM_FIELDS = ("item_id", "item_name", "item_variant", "quantity", "item_price")
 _RAW_ITEMS = pl.List(pl.Struct(dict.fromkeys(_ITEM_FIELDS, pl.String)))
 
@@ -64,10 +72,14 @@ def purchase_fields(frame: pl.LazyFrame) -> pl.LazyFrame:
     `item_price` is the total of its line. items_total_cents is null when any line has no readable price.
     """
     data = pl.when(pl.col("event_name") == PURCHASE).then(pl.col("event_data"))
-    line = pl.element().struct
+    return frame.with_columns(purchase=each_distinct(data, _purchases, PURCHASE_FIELDS)).unnest("purchase")
+
+
+def _purchases(data: pl.Series) -> pl.Series:
+    text, line = pl.col("data"), pl.element().struct
     quantity = line.field("quantity").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
     items = (
-        data.str.json_path_match("$.items")
+        text.str.json_path_match("$.items")
         .map_batches(_decode_items, return_dtype=_RAW_ITEMS)
         .list.eval(
             pl.struct(
@@ -82,12 +94,16 @@ def purchase_fields(frame: pl.LazyFrame) -> pl.LazyFrame:
     )
     totals = pl.col("items").list.eval(pl.element().struct.field("line_total_cents"))
     all_priced = totals.list.eval(pl.element().is_not_null().all()).list.first()
-    return frame.with_columns(
-        transaction_id=_text(data.str.json_path_match("$.transaction_id")),
-        revenue_cents=cents(data.str.json_path_match("$.revenue")),
-        items=items,
-    ).with_columns(
-        items_total_cents=pl.when(pl.col("items").is_not_null() & all_priced.fill_null(True)).then(totals.list.sum())
+    total = pl.when(pl.col("items").is_not_null() & all_priced.fill_null(True)).then(totals.list.sum())
+    return (
+        pl.DataFrame({"data": data})
+        .select(
+            transaction_id=_text(text.str.json_path_match("$.transaction_id")),
+            revenue_cents=cents(text.str.json_path_match("$.revenue")),
+            items=items,
+        )
+        .with_columns(items_total_cents=total)
+        .to_struct()
     )
 
 

@@ -14,6 +14,7 @@ FLOORS = {
     "spend": 1,
     "methods": 1,
     "rules": 1,
+    "distinct": 0,
     "ordering": 0,
     "contract_pass": 2,
     "outcomes": 2,

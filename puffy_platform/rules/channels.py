@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from puffy_platform.rules.distinct import each_distinct
+from puffy_platform.distinct import each_distinct
 from puffy_platform.rules.urls import UTM, parameter, parameters_present
 
 __all__ = ["REFERRER_STATES", "ChannelRules", "Condition", "Rule"]

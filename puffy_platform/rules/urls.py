@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import polars as pl
 
-from puffy_platform.rules.distinct import each_distinct
+from puffy_platform.distinct import each_distinct
 
 __all__ = ["CLICK_IDS", "UTM", "page_parts", "parameter", "parameters_present", "referrer_host"]
 

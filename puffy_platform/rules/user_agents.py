@@ -9,7 +9,7 @@ from functools import cache
 
 import polars as pl
 
-from puffy_platform.rules.distinct import each_distinct
+from puffy_platform.distinct import each_distinct
 
 __all__ = ["DEVICE_CLASSES", "USER_AGENT_PARTS", "user_agent_parts"]
 
