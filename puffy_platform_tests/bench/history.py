@@ -1,0 +1,59 @@
+"""`python -m puffy_platform_tests.bench.history`: what one more day costs on top of 14, 90 and 730 days of history.
+
+For each length a home of its own: all days but the last are computed, then the last day's file lands and what it
+affects is computed, each in a process of its own. Prints Markdown; docs/performance.md is made of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from puffy_platform_tests.bench.measure import Cost, run
+from puffy_platform_tests.bench.pipeline import make_home
+
+BENCH = "puffy_platform_tests.bench"
+
+
+def one_more_day(root: Path, days: int, events_a_day: int) -> tuple[Cost, Cost]:
+    """The cost of a history of so many days, and of the day after it."""
+    home, _ = make_home(root, events_a_day * (days + 1), days + 1)
+    last = max((home / "landing").iterdir())
+    aside = last.rename(root / last.name)
+    history = run(f"{BENCH}.stages", str(home))
+    aside.rename(last)
+    return history, run(f"{BENCH}.stages", str(home))
+
+
+def report(root: Path, lengths: Sequence[int], events_a_day: int) -> Iterable[str]:
+    """The Markdown, line by line."""
+    found = {days: one_more_day(root / str(days), days, events_a_day) for days in lengths}
+    first = found[lengths[0]][1].said
+    yield f"{events_a_day:,} events a day.\n"
+    yield "| | " + " | ".join(f"{days} days" for days in lengths) + " | last : first |"
+    yield "|---|" + "--:|" * (len(lengths) + 1)
+    rows = [
+        ("history, CPU s", [history.cpu for history, _ in found.values()]),
+        ("history, peak MiB", [history.peak_mib for history, _ in found.values()]),
+        ("one more day, process, CPU s", [day.cpu for _, day in found.values()]),
+        ("one more day, process, peak MiB", [day.peak_mib for _, day in found.values()]),
+    ]
+    rows += [(f"{stage}, CPU s", [day.said[stage][1] for _, day in found.values()]) for stage in first]
+    for name, values in rows:
+        yield f"| {name} | " + " | ".join(f"{value:,.2f}" for value in values) + f" | {values[-1] / values[0]:.2f} |"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--days", type=int, nargs="+", default=[14, 90, 730])
+    options.add_argument("--events-a-day", type=int, default=2_000)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        for line in report(Path(scratch), asked.days, asked.events_a_day):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
