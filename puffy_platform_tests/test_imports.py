@@ -26,6 +26,7 @@ FLOORS = {
     "tables": 3,
     "warehouse": 3,
     "pipeline": 4,
+    "features": 5,
     "alerts": 5,
     "orchestration": 5,
     "present": 6,
@@ -34,6 +35,7 @@ FLOORS = {
     "present_attribution": 7,
     "present_clv": 7,
     "present_experiment": 7,
+    "present_features": 7,
     "present_funnel": 7,
     "present_retention": 7,
     "present_history": 7,
@@ -81,7 +83,20 @@ def test_imports_run_downwards(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["tables", "rules", "methods", "monitoring", "spend.py", "event_data.py", "outcomes.py", "marts.py", "table.py"],
+    [
+        "tables",
+        "rules",
+        "methods",
+        "monitoring",
+        "spend.py",
+        "event_data.py",
+        "outcomes.py",
+        "marts.py",
+        "table.py",
+        "features/declare.py",
+        "features/registry.py",
+        "features/point_in_time.py",
+    ],
 )
 def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> None:
     target = PACKAGE / name

@@ -13,6 +13,7 @@ from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
 from puffy_platform.cli import clv
+from puffy_platform.cli import features
 from puffy_platform.cli import why
 from puffy_platform.cli import bench
 
@@ -33,6 +34,7 @@ COMMANDS = (
     retention,
     experiment,
     clv,
+    features,
     why,
     bench,
 )

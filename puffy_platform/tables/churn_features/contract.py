@@ -45,8 +45,12 @@ class ChurnFeaturesContract(pa.DataFrameModel):
     active_days_7d: pl.Int64 = pa.Field(
         ge=0, le=7, description="Distinct days of the last 7 with an event of any of the clients"
     )
-    active_days_30d: pl.Int64 = pa.Field(ge=0, le=30, description="The same, of the last 30 days")
-    active_days_90d: pl.Int64 = pa.Field(ge=0, le=90, description="The same, of the last 90 days")
+    active_days_30d: pl.Int64 = pa.Field(
+        ge=0, le=30, description="Distinct days of the last 30 with an event of any of the clients"
+    )
+    active_days_90d: pl.Int64 = pa.Field(
+        ge=0, le=90, description="Distinct days of the last 90 with an event of any of the clients"
+    )
     sessions_trend_30d: pl.Int64 = pa.Field(
         description="Sessions of the last 30 days less those of the 30 days before; below 0: comes less often"
     )
@@ -67,7 +71,12 @@ class ChurnFeaturesContract(pa.DataFrameModel):
         nullable=True,
         description="Share of the sessions in 90 days of channels named Paid ..., 0 to 1; null if none",
     )
-    direct_share_90d: pl.Float64 = pa.Field(ge=0, le=1, nullable=True, description="The same of the channel Direct")
+    direct_share_90d: pl.Float64 = pa.Field(
+        ge=0,
+        le=1,
+        nullable=True,
+        description="Share of the sessions in 90 days of the channel Direct, 0 to 1; null if none",
+    )
 
     class Config:
         strict = True
