@@ -163,9 +163,9 @@ def _answer(ask: Callable[[], pl.DataFrame], out: Path | None) -> None:
     except (FeatureError, HistoryError) as error:
         stop(str(error))
     if out is None:
-        print(found.write_csv(), end="")
+        print(found.write_csv(datetime_format="%+"), end="")
     elif out.suffix == ".parquet":
         found.write_parquet(out)
     else:
-        found.write_csv(out)
+        found.write_csv(out, datetime_format="%+")
     print_outcomes(errors if out is None else console, found)
