@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -44,9 +45,10 @@ class IgnoredFile:
 def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFile]]:
     """The folder's landing files by day and name, and the files that are none. Files may share a day."""
     found, ignored = [], []
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            continue
+    with os.scandir(folder) as entries:
+        here = sorted((entry for entry in entries if not entry.is_dir()), key=lambda entry: entry.name)
+    for entry in here:
+        path = Path(entry.path)
         if path.name.startswith(_HIDDEN) or path.name.lower().endswith(_BEING_WRITTEN):
             ignored.append(IgnoredFile(path, "it is hidden or still being written"))
             continue
@@ -59,7 +61,7 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
             continue
         kind = match["format"].lower()
         try:
-            seen = path.stat()
+            seen = entry.stat()
         except OSError:
             ignored.append(IgnoredFile(path, "it is gone, or cannot be looked at"))
             continue
@@ -72,7 +74,7 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
 
 def _day(digits: str) -> dt.date | None:
     try:
-        day = dt.datetime.strptime(digits, "%Y%m%d").date()
+        day = dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return None
     return day if day.year in _YEARS else None
