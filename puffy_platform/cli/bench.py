@@ -1,4 +1,4 @@
-"""puffy bench: how good the alerts are, measured on simulated shops whose incidents are known."""
+"""puffy bench: how good the alerts are, on simulated shops; how fast the methods are, on random data."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from puffy_platform.cli.common import AsJson, SettingsFile, app, console, open_platform
+from puffy_platform.cli.common import AsJson, SettingsFile, app, console, open_platform, stop
 
-bench = typer.Typer(help="Measure the platform on simulated shops whose truth is known.", no_args_is_help=True)
+bench = typer.Typer(help="Measure the platform: how good its alerts are, how fast its methods.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 
 @bench.callback()
 def of() -> None:
-    """Measure the platform on simulated shops whose truth is known."""
+    """Measure the platform: how good its alerts are, how fast its methods."""
 
 
 @bench.command()
@@ -49,3 +49,35 @@ def alerts(
         console.print_json(json.dumps(rows))
     else:
         print_alert_benchmark(console, found)
+
+
+@bench.command()
+def methods(
+    groups: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[GROUP]...", help="attribution, clv, funnel, retention; default: all."),
+    ] = None,
+    size: Annotated[float, typer.Option(min=0.0001, max=100, help="Times the usual size, for example 0.01.")] = 1.0,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/methods/speed.md.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Speed and memory of the methods: a million journeys, 100,000 customers, ten million events.
+
+    On random data in memory, each in a process of its own, one by one: some three minutes and at most 2.5 GiB.
+    """
+    from rich.progress import track
+
+    from puffy_platform.present_speed import print_speed, speed_as_markdown
+    from puffy_platform.speed import GROUPS, TASKS, measure_task
+
+    if unknown := set(groups or ()) - set(GROUPS):
+        stop(f"there is no group {sorted(unknown)[0]}; there are {', '.join(GROUPS)}")
+    chosen = [task for task in TASKS.values() if task.group in (groups or GROUPS)]
+    is_plain = as_json or markdown or not console.is_terminal
+    found = [measure_task(task, size) for task in track(chosen, console=console, transient=True, disable=is_plain)]
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+    elif markdown:
+        print(speed_as_markdown(found))
+    else:
+        print_speed(console, found)

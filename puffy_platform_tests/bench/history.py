@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from puffy_platform_tests.bench.measure import Cost, run
+from puffy_platform.speed.measure import Cost, run
 from puffy_platform_tests.bench.pipeline import make_home
 
 BENCH = "puffy_platform_tests.bench"

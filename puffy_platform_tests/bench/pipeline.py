@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 # Nothing heavy is imported here: a child's peak memory counts from what its parent held.
-from puffy_platform_tests.bench.measure import Cost, median, run
+from puffy_platform.speed.measure import Cost, median, run
 
 BENCH = "puffy_platform_tests.bench"
 DAYS = 14

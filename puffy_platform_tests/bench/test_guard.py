@@ -16,10 +16,10 @@ from deltalake import DeltaTable
 
 from puffy_platform.pipeline import Platform, materialise, materialise_ingest
 from puffy_platform.settings import load_settings
+from puffy_platform.speed.measure import run
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Warehouse
 from puffy_platform_tests.bench.files import write_files
-from puffy_platform_tests.bench.measure import run
 from puffy_platform_tests.bench.pipeline import FIRST_DAY
 
 EVENTS = 30_000
