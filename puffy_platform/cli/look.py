@@ -42,7 +42,7 @@ def status(
     from puffy_platform.present_alerts import print_overview
 
     platform = open_platform(settings_file, landing)
-    start = platform.start_day(platform.landing())
+    start = platform.start_day()
     if start is not None and date is not None and date < start:
         stop(f"{date} is before the first day of the tables, {start}")
     if date is not None and date > last_partition():

@@ -29,7 +29,7 @@ DAYS_SHOWN_WITHOUT_FILES = 30
 
 def first_partition(platform: Platform) -> dt.date:
     """The first day of every table, known from the settings or the landing folder."""
-    start = platform.start_day(platform.landing())
+    start = platform.start_day()
     return start or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=DAYS_SHOWN_WITHOUT_FILES)
 
 

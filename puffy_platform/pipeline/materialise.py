@@ -60,13 +60,12 @@ def materialise(
     rows = rows_read(ledger, table)
     for chunk in chunks(days, rows, platform.settings.run):
         ledger = ledger.newest()
-        landing = platform.landing()
-        prints = Fingerprints(platform, ledger, landing)
+        prints = Fingerprints(platform, ledger)
         hashes = {day: prints.of(table, day) for day in chunk}
         current = set() if force else current_days(ledger, table, hashes)
         report.days += [DayResult.untouched(ledger.of(table.name)[day]) for day in current]
         for span in ranges(set(chunk) - current):
-            start = platform.start_day(landing) or span.first
+            start = platform.start_day() or span.first
             inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
             computed = compute(table, inputs, span, platform.settings)
             outcomes = evaluate(table, computed, inputs, span, platform.settings)
@@ -80,10 +79,14 @@ def materialise(
 
 
 def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
+    """The rows of the declared window. Few are read at once: a transform and its checks ask for them many times, and
+    each time every day's file would be opened again. Many stay on disk, to be read as far as they are needed."""
     window = read.window(span, platform.settings, start)
     snapshot = ledger.snapshot(read.table)
     rows = platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, read.columns)
-    return rows.filter(span.covers(read.touching)) if read.touching else rows
+    rows = rows.filter(span.covers(read.touching)) if read.touching else rows
+    held = sum(entry.rows for day, entry in ledger.of(read.table).items() if day in window)
+    return rows.collect().lazy() if held <= platform.settings.run.chunk_rows else rows
 
 
 def current_days(ledger: Ledger, table: Table, hashes: Mapping[dt.date, str]) -> set[dt.date]:

@@ -18,6 +18,8 @@ from puffy_platform.table import DayRange, Reads, Table, ranges
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
+NO_FILES = Landing({}, {}, ())
+
 __all__ = ["Fingerprints", "Plan", "Reason", "affected", "changed_repairs"]
 
 
@@ -36,11 +38,14 @@ class Reason(Enum):
 
 @dataclass
 class Fingerprints:
-    """The hash of everything a day of a table depends on, from one ledger and one look at the landing folder."""
+    """The hash of everything a day of a table depends on, from one ledger and one look at the landing folder.
+
+    Only the tables that ingest writes depend on the folder: for the others none need be given.
+    """
 
     platform: Platform
     ledger: Ledger
-    landing: Landing
+    landing: Landing = NO_FILES
     _definitions: dict[str, str] = field(default_factory=dict)
     _histories: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
 
@@ -51,6 +56,7 @@ class Fingerprints:
         """
         digest = hashlib.sha256(self.definition(table).encode())
         if table.transform is None:
+            assert self.landing is not NO_FILES
             for name, content in self.landing.fingerprint(day):
                 digest.update(f"|{name}={content}".encode())
         for read in table.reads:

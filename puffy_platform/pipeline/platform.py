@@ -59,10 +59,11 @@ class Platform:
         """The tables computed from other tables, upstream first."""
         return [table for table in self.tables.values() if table.transform is not None]
 
-    def start_day(self, landing: Landing) -> dt.date | None:
+    def start_day(self, landing: Landing | None = None) -> dt.date | None:
         """The first day of every table: the setting, else the first landing day less the days a row may be late."""
         if self.settings.partitions.start_day:
             return self.settings.partitions.start_day
+        landing = landing or self.landing()
         if landing.days is None:
             return None
         return landing.days.first - dt.timedelta(days=self.settings.ingest.late_days)
