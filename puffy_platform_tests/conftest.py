@@ -10,7 +10,7 @@ from puffy_platform_tests.command import Demo, puffy
 
 DEMO_DAYS, DEMO_EVENTS_PER_DAY = 10, 200
 # Minutes each: begun first, they do not keep one process waiting for the other at the end.
-LONG = ("test_soak.py", "test_two_backfills.py", "test_daemon.py")
+LONG = ("test_soak.py", "test_two_backfills.py", "test_daemon.py", "test_alert_loop.py")
 
 # Settings of whoever runs the tests are not the tests' settings.
 for name in [name for name in os.environ if name.startswith("PUFFY_")]:

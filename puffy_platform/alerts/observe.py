@@ -155,10 +155,10 @@ def anomaly_findings(rows: pl.DataFrame) -> list[Finding]:
 
 
 def _usual(row: Mapping[str, float | None], kind: Kind) -> str:
+    if kind == "state":
+        return "seen" if row["expected"] else "not seen"
     if row["expected"] is None:
         return "not known"
-    if kind == "state":
-        return _worth(row["expected"], kind)
     about = f"about {_worth(row['expected'], kind)}"
     if row["low"] is None or row["high"] is None:
         return about
