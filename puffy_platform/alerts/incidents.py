@@ -116,20 +116,26 @@ def fold(
     """
     found: dict[Key, dict[dt.date, Finding]] = {}
     for finding in bad:
-        found.setdefault(finding.key, {})[finding.day] = finding
+        found.setdefault(_about(finding.key), {})[finding.day] = finding
     by_key: dict[Key, list[Incident]] = {}
     for incident in sorted(known, key=lambda each: (each.opened_at, each.id)):
-        by_key.setdefault(incident.key, []).append(incident)
+        by_key.setdefault(_about(incident.key), []).append(incident)
     changed = []
-    for key in sorted(found.keys() | by_key.keys()):
-        before = by_key.get(key, [])
-        after = _fold_key(key, before, found.get(key, {}), newest.get(key.table), now)
+    for about in sorted(found.keys() | by_key.keys()):
+        before = by_key.get(about, [])
+        after = _fold_key(before, found.get(about, {}), newest, now)
         changed += [incident for incident in after if incident not in before]
     return changed
 
 
+def _about(key: Key) -> Key:
+    """What makes findings one incident. An anomaly is told by the metric that leads it on a day, which may be another
+    table's the next day: it is the same thing all the same, and stays where it was told first."""
+    return Key("", key.kind, key.check) if key.kind == "anomaly" else key
+
+
 def _fold_key(
-    key: Key, known: list[Incident], found: Mapping[dt.date, Finding], newest: dt.date | None, now: dt.datetime
+    known: list[Incident], found: Mapping[dt.date, Finding], newest: Mapping[str, dt.date], now: dt.datetime
 ) -> list[Incident]:
     holders = {day: incident.id for incident in known for day in incident.days if day in found}
     rest = {day: finding for day, finding in found.items() if day not in holders}
@@ -137,9 +143,10 @@ def _fold_key(
     for incident in known:
         own = {day: found[day] for day in incident.days if day in found and holders[day] == incident.id}
         joining = {day: rest.pop(day) for day in list(rest) if incident.is_open and _joins(incident, day, now)}
-        after.append(_with_days(incident, own | joining, newest, now))
+        after.append(_with_days(incident, own | joining, newest.get(incident.key.table), now))
     if rest:
         first = rest[min(rest)]
+        key = first.key
         name = f"{key.table}|{key.kind}|{key.check}|{first.day}|{now.isoformat()}"
         incident = Incident(
             id=hashlib.sha256(name.encode()).hexdigest()[:8],
@@ -151,7 +158,7 @@ def _fold_key(
             opened_at=now,
             changed_at=now,
         )
-        after.append(_with_days(incident, rest, newest, now))
+        after.append(_with_days(incident, rest, newest.get(key.table), now))
     return after
 
 

@@ -20,6 +20,7 @@ from puffy_platform.alerts.messages import trend
 from puffy_platform.monitoring.metrics import Kind, metric_named
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import check_results
+from puffy_platform.pipeline.running import running_rows
 from puffy_platform.pipeline.status import declared
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
@@ -123,7 +124,10 @@ def _anomalies(platform: Platform, table: Table, newest: Mapping[str, dt.date]) 
     if last is None:
         return []
     days = DayRange(last - dt.timedelta(days=ANOMALY_NEWS_DAYS), last)
-    return anomaly_findings(platform.warehouse.read(table, days, ANOMALY_COLUMNS).collect())
+    found = anomaly_findings(platform.warehouse.read(table, days, ANOMALY_COLUMNS).collect())
+    running = running_rows(platform)
+    # Once the day is over, its own rows take the place of these: of the same incident, they are the same finding.
+    return found if running is None else found + anomaly_findings(running.select(ANOMALY_COLUMNS))
 
 
 def anomaly_findings(rows: pl.DataFrame) -> list[Finding]:

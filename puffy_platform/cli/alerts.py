@@ -79,7 +79,7 @@ def mute(
 
 @alerts_app.command()
 def send(settings_file: SettingsFile = None) -> None:
-    """Look at checks, freshness and runs now, and send what is due: what the sensors do, without Dagster's daemon."""
+    """Look at today's files, checks, freshness and runs; send what is due: what the sensors do."""
     from puffy_platform.alerts.channels import channels, open_store
     from puffy_platform.orchestration.alerting import (
         deliver,
@@ -88,6 +88,7 @@ def send(settings_file: SettingsFile = None) -> None:
         look_for_days,
     )
     from puffy_platform.orchestration.run import open_instance
+    from puffy_platform.orchestration.running_day import look_at_today
 
     def clock() -> dt.datetime:
         return dt.datetime.now(dt.UTC)
@@ -97,7 +98,11 @@ def send(settings_file: SettingsFile = None) -> None:
 
     platform = open_platform(settings_file)
     with open_store(platform.settings) as store:
-        done = [look_at_tables(platform, store, clock()), look_for_days(platform, store, clock())]
+        done = [
+            look_at_today(platform),
+            look_at_tables(platform, store, clock()),
+            look_for_days(platform, store, clock()),
+        ]
         if (platform.settings.home / "dagster").exists():
             with open_instance(platform) as instance:
                 done.append(look_at_runs(platform, instance, store, clock()))

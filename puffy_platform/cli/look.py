@@ -27,7 +27,7 @@ app.add_typer(settings_app, name="settings")
 
 @app.command()
 def status(
-    date: Annotated[dt.date | None, day_option("--date", "Default: the newest landing day.")] = None,
+    date: Annotated[dt.date | None, day_option("--date", "Default: the newest landing day that is over.")] = None,
     settings_file: SettingsFile = None,
     landing: LandingFolder = None,
     as_json: AsJson = False,
@@ -47,7 +47,10 @@ def status(
         stop(f"{date} is before the first day of the tables, {start}")
     if date is not None and date > last_partition():
         stop(f"{date} is not over yet: the last complete day is {last_partition()} (UTC)")
-    found = status_of(platform, date)
+    landed = platform.landing().days
+    # Today's files are of a day that no table has yet.
+    newest = min(landed.last, last_partition()) if landed else None
+    found = status_of(platform, date or newest)
     if found is None:
         stop(f"nothing has landed yet in {platform.landing_folder or platform.settings.landing}; try `puffy demo`")
     alerts = overview(platform.settings)
@@ -70,6 +73,7 @@ def sql(
 ) -> None:
     """Query the tables, as they are or were, for example: `puffy sql "select channel, sum(sessions) from ..."`."""
     from puffy_platform.pipeline.report import CHECK_RESULTS
+    from puffy_platform.pipeline.running import RUNNING_DAY
     from puffy_platform.present import print_frame
     from puffy_platform.warehouse.history import HistoryError, past_at
     from puffy_platform.warehouse.sql import SqlError
@@ -78,7 +82,9 @@ def sql(
     platform = open_platform(settings_file)
     try:
         past = None if as_of is None else past_at(platform.warehouse, parse_moment(as_of))
-        rows = run_query(platform.warehouse, platform.tables.values(), query, logs=(CHECK_RESULTS,), past=past)
+        rows = run_query(
+            platform.warehouse, platform.tables.values(), query, logs=(CHECK_RESULTS, RUNNING_DAY), past=past
+        )
     except (SqlError, HistoryError) as error:
         stop(str(error))
     if as_json:

@@ -13,7 +13,7 @@ from puffy_platform.monitoring.metrics import METRICS
 from puffy_platform.settings import Settings
 from puffy_platform.table import Inputs
 
-__all__ = ["CAP", "ENRICHED_COLUMNS", "RAW_COLUMNS", "measure"]
+__all__ = ["CAP", "ENRICHED_COLUMNS", "RAW_COLUMNS", "measure", "measure_delivery"]
 
 # An order counts at most as this many median orders of its day in capped_order_value: one bulk order is no price list.
 CAP = 4.0
@@ -54,7 +54,7 @@ def measure(inputs: Inputs, settings: Settings, counted_tables: Iterable[str]) -
     `grain` is the size of an independent piece of the amount: 1 of what is counted, cents of a typical order of money.
     """
     parts = [
-        *_delivery(inputs),
+        *measure_delivery(inputs),
         *_events(inputs["events_enriched"], settings),
         *_sessions(inputs["sessions"], settings),
         *_orders(inputs, settings),
@@ -117,7 +117,8 @@ def _by_hour(rows: pl.LazyFrame, metric: str, time: str) -> pl.LazyFrame:
     )
 
 
-def _delivery(inputs: Inputs) -> list[pl.LazyFrame]:
+def measure_delivery(inputs: Inputs) -> list[pl.LazyFrame]:
+    """The metrics of files and raw rows, by landing day; without kind and value."""
     files, raw = inputs["file_drift"], inputs["raw_events"]
     delivered = files.group_by("day").agg(files=pl.len(), rows=pl.col("rows").sum())
     again = inputs["duplicate_events"].group_by("day").agg(amount=pl.len())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from puffy_platform.monitoring.metrics import REFERRER
-from puffy_platform.monitoring.suspicion import Day, Suspicion, percent
+from puffy_platform.monitoring.suspicion import Day, Suspicion
 
 __all__ = ["changed_columns", "lost_tracking", "missing_hours", "more_nulls", "worse_delivery"]
 
@@ -94,7 +94,7 @@ def lost_tracking(day: Day) -> Iterator[Suspicion]:
     traffic = day.traffic()
     if traffic is not None and traffic[1] < 0 and bool(day.was_unusual(lead)) == bool(day.was_unusual(traffic[0])):
         also = (*also, *day.volumes(-1))
-        sentence += f", and {percent(day.change(traffic[0]))} of it is gone: tracking, not demand"
+        sentence += f", and {abs(day.change(traffic[0])):.0%} of the traffic is gone: tracking, not demand"
     yield day.suspect("tracking", "tracking", sentence, lead, also, share_of_revenue=part)
 
 

@@ -12,7 +12,15 @@ from puffy_platform.orchestration.assets import derived_asset, ingest_asset, lan
 from puffy_platform.orchestration.liveness import hold_run
 from puffy_platform.orchestration.maintenance import maintenance_job, weekly_maintenance
 from puffy_platform.orchestration.marts import SCHEMA, FreshDuckDB, marts_asset, published_asset
-from puffy_platform.orchestration.names import INGEST_JOB, MARTS_JOB, REFRESH_JOB, TABLES_JOB, first_partition
+from puffy_platform.orchestration.names import (
+    INGEST_JOB,
+    MARTS_JOB,
+    REFRESH_JOB,
+    RUNNING_DAY_JOB,
+    TABLES_JOB,
+    first_partition,
+)
+from puffy_platform.orchestration.running_day import running_day_asset
 from puffy_platform.orchestration.sensors import daily_refresh, landing_sensor, marts_sensor
 from puffy_platform.pipeline import Platform
 
@@ -39,12 +47,15 @@ def build_definitions(platform: Platform, reload: Callable[[], Platform] | None 
     refresh_job = dg.define_asset_job(
         REFRESH_JOB, dg.AssetSelection.assets(ingest, *derived), description="Read landing files, compute the tables."
     )
-    sensors = [landing_sensor(platform, [ingest_job, tables_job]), marts_sensor(platform, marts_job)]
+    is_judged = {"hourly_metrics", "daily_metrics", "anomalies"} <= platform.tables.keys()
+    running = [running_day_asset(platform)] if is_judged else []
+    running_jobs = [dg.define_asset_job(RUNNING_DAY_JOB, running, description="Judge today so far.") for _ in running]
+    sensors = [landing_sensor(platform, [ingest_job, tables_job, *running_jobs]), marts_sensor(platform, marts_job)]
     schedules = [daily_refresh(platform, refresh_job), weekly_maintenance(platform)]
     watched = [*(sensor.name for sensor in sensors), *(schedule.name for schedule in schedules)]
     return dg.Definitions(
-        assets=[landing_files(platform), ingest, *derived, marts, published],
-        jobs=[ingest_job, tables_job, refresh_job, marts_job, maintenance_job],
+        assets=[landing_files(platform), ingest, *derived, *running, marts, published],
+        jobs=[ingest_job, tables_job, refresh_job, marts_job, *running_jobs, maintenance_job],
         sensors=[*sensors, *alert_sensors(platform, watched)],
         schedules=schedules,
         resources={

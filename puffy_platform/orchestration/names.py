@@ -10,6 +10,7 @@ __all__ = [
     "INGEST_JOB",
     "MARTS_JOB",
     "REFRESH_JOB",
+    "RUNNING_DAY_JOB",
     "SKIP_CURRENT_TAG",
     "TABLES_JOB",
     "first_partition",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 INGEST_JOB, TABLES_JOB, MARTS_JOB, REFRESH_JOB = "ingest_days", "compute_days", "publish_marts", "refresh"
+RUNNING_DAY_JOB = "judge_running_day"
 # Set on runs of the command line and the sensors: days that are current are left as they are. A person who
 # presses Materialize in the UI gets a real computation.
 SKIP_CURRENT_TAG = "puffy/skip_current"

@@ -20,10 +20,12 @@ from puffy_platform.orchestration.names import (
     INGEST_JOB,
     MARTS_JOB,
     REFRESH_JOB,
+    RUNNING_DAY_JOB,
     TABLES_JOB,
     last_partition,
     range_tags,
 )
+from puffy_platform.orchestration.running_day import running_day_request
 from puffy_platform.pipeline import Landing, Plan, Platform, Reason, affected
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.table import DayRange, ranges
@@ -55,12 +57,13 @@ class Wave:
 
 
 def next_wave(platform: Platform, instance: dg.DagsterInstance, now: dt.datetime) -> Wave:
-    """First the landing days whose files changed are read, then, when their rows are known, the tables that read them.
+    """First the landing days whose files changed are read, then, when their rows are known, the tables that read them;
+    then, when all that is current, the day that is not over yet is looked at.
 
     One wave at a time. Files still being written wait, and so does what a check held back, while all other days go
     on. Nothing is asked for while the landing folder holds no file at all: it is more likely not mounted than empty.
     """
-    for job in (INGEST_JOB, TABLES_JOB, REFRESH_JOB):
+    for job in (INGEST_JOB, TABLES_JOB, REFRESH_JOB, RUNNING_DAY_JOB):
         if _under_way(instance, job):
             return Wave(waiting=f"a run of {job} is under way")
     look = platform.landing()
@@ -93,6 +96,9 @@ def next_wave(platform: Platform, instance: dg.DagsterInstance, now: dt.datetime
     # One run computes upstream days before those that read them; two at once would have to repeat some.
     if wave:
         return Wave(tuple(wave[:1]))
+    running = running_day_request(platform, instance, look, unsettled, now)
+    if running is not None:
+        return Wave((running,))
     if days or stale:
         return Wave(waiting=_why_not(days, unsettled))
     return Wave(waiting="everything is current", is_idle=True)

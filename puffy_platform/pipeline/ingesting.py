@@ -18,7 +18,7 @@ from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
 from puffy_platform.table import DayRange, ranges
 from puffy_platform.warehouse import Ledger
 
-__all__ = ["materialise_ingest"]
+__all__ = ["days_before", "materialise_ingest"]
 
 
 def materialise_ingest(
@@ -40,7 +40,7 @@ def materialise_ingest(
     for chunk in chunks(days, rows_in_files(platform.landing()), platform.settings.run):
         ledger = ledger.newest()
         landing = platform.landing()
-        _index_days_before(platform, chunk, ledger, landing, run_id)
+        _indexdays_before(platform, chunk, ledger, landing, run_id)
         todo = set(chunk) if force else _days_to_read(platform, chunk, ledger, landing)
         for name, report in reports.items():
             report.days += [DayResult.untouched(ledger.of(name)[day]) for day in set(chunk) - todo]
@@ -65,7 +65,7 @@ def _ingest_span(
     settings = platform.settings
     snapshot = ledger.snapshot("row_index")
     index_of_days_before = platform.warehouse.read_snapshot(
-        snapshot, platform.tables["row_index"], _days_before(platform, span)
+        snapshot, platform.tables["row_index"], days_before(platform, span)
     )
     earlier = index_of_days_before.collect()
     frames = {
@@ -93,7 +93,7 @@ def _changed_while_read(file_drift: pl.DataFrame, landing: Landing) -> dict[dt.d
     return {day: "changed while read|" for day, name, content in read if seen.get(name) != content}
 
 
-def _days_before(platform: Platform, days: DayRange) -> DayRange:
+def days_before(platform: Platform, days: DayRange) -> DayRange:
     """The earlier landing days in which a row of these days may have come before."""
     return DayRange(
         days.first - dt.timedelta(days=platform.settings.ingest.late_days + 1),
@@ -101,12 +101,12 @@ def _days_before(platform: Platform, days: DayRange) -> DayRange:
     )
 
 
-def _index_days_before(platform: Platform, days: DayRange, ledger: Ledger, landing: Landing, run_id: str) -> None:
+def _indexdays_before(platform: Platform, days: DayRange, ledger: Ledger, landing: Landing, run_id: str) -> None:
     table = platform.tables["row_index"]
     prints = Fingerprints(platform, ledger, landing)
     hashes = {
         day: prints.of(table, day)
-        for day in _days_before(platform, days)
+        for day in days_before(platform, days)
         if day in landing.files or ledger.get(table.name, day)
     }
     for span in ranges(set(hashes) - current_days(ledger, table, hashes)):

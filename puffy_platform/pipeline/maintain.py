@@ -19,6 +19,7 @@ import polars as pl
 from puffy_platform.pipeline.definition_log import DEFINITIONS
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import CHECK_RESULTS
+from puffy_platform.pipeline.running import RUNNING_DAY
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import NAME as LEDGER
 from puffy_platform.warehouse.store import stored_days
@@ -147,7 +148,10 @@ def _logs(platform: Platform, since: dt.datetime) -> dict[str, Callable[[pl.Data
     def definitions(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.unique("definition_hash", maintain_order=True)
 
-    return {LEDGER: facts, CHECK_RESULTS: outcomes, DEFINITIONS: definitions}
+    def verdicts(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(pl.col("recorded_at") >= since)
+
+    return {LEDGER: facts, CHECK_RESULTS: outcomes, DEFINITIONS: definitions, RUNNING_DAY: verdicts}
 
 
 def _since_or_newest(since: dt.datetime, key: tuple[str, ...], order: tuple[str, ...]) -> pl.Expr:

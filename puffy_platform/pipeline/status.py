@@ -12,6 +12,7 @@ from puffy_platform.outcomes import check_names
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import check_results
+from puffy_platform.pipeline.running import running_sentences
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
@@ -86,6 +87,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
                 _add(found, YELLOW, rests_on[table.name])
         tables.append(found)
     notes = [f"{file.path.name} was left alone: {file.reason}" for file in landing.ignored]
+    notes += running_sentences(platform)
     return Status(day, max((t.colour for t in tables), key=_ORDER.index), tables, notes)
 
 

@@ -20,6 +20,7 @@ from puffy_platform.tables import (
     experiment_stats,
     file_drift,
     funnel,
+    hourly_metrics,
     identities,
     identity_links,
     paths,
@@ -58,6 +59,7 @@ _ORDER = (
     customer_value_model,
     customer_value,
     daily_metrics,
+    hourly_metrics,
     anomalies,
 )
 

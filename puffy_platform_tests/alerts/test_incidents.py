@@ -74,6 +74,25 @@ def test_the_days_of_a_backfill_are_one_incident_however_far_apart_and_over_seve
     assert len(whole.days) == 5
 
 
+def test_an_anomaly_whose_leading_metric_is_another_tables_the_next_day_is_one_incident() -> None:
+    """Lost tracking is told by the referrers on one day, by the Unknown channel on the next, and ends once."""
+
+    def lost(number: int, table: str) -> Finding:
+        return finding(number, "tracking", table, kind="anomaly")
+
+    (opened,) = told(folded([], [lost(50, "raw_events")], newest=50))
+    (grown,) = told(folded([opened], [lost(50, "raw_events"), lost(51, "events_enriched")], LATER, newest=51))
+    assert (grown.id, grown.key.table, list(grown.days)) == (opened.id, "raw_events", [day(50), day(51)])
+    (moved,) = folded([grown], [lost(50, "sessions"), lost(51, "sessions")], LATER, newest=51)
+    assert (moved.id, news(moved, LATER)) == (opened.id, None), "the same days, seen from elsewhere"
+    (over,) = folded([moved], [], LATER)
+    assert news(over, LATER) == "recover"
+
+
+def test_the_same_check_of_another_table_is_another_incident() -> None:
+    assert len(folded([], [finding(50, table="sessions"), finding(50, table="purchases")])) == 2
+
+
 def test_what_recovers_before_anybody_heard_of_it_is_never_told() -> None:
     (over,) = folded(folded([], [finding(10)]), [], NOW + dt.timedelta(minutes=1))
     assert news(over, LATER) is None

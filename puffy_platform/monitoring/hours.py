@@ -1,0 +1,216 @@
+"""The day by the hour, and the running day judged by the hours it has: the same hours of earlier days, the same rules.
+
+Pure, and without a clock: how far the running day has come is told by its own events. What runs it is elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from puffy_platform.monitoring.detect import reach
+from puffy_platform.monitoring.metrics import METRICS, REFERRER, UNIDENTIFIED
+from puffy_platform.monitoring.report import anomalies
+from puffy_platform.settings import Monitoring, Settings
+from puffy_platform.table import DayRange, Inputs
+
+__all__ = ["DELIVERED", "HOURLY", "complete_hours", "judge_running_day", "measure_hours", "until"]
+
+HOURS = 24
+UNKNOWN = "Unknown"
+GRAIN_DECIMALS = 2
+CHECKOUT = "checkout_started"
+# The metrics there are by the hour. Each is made of counts that add up over hours.
+HOURLY = (
+    "events",
+    "event_share",
+    "null_share",
+    "unknown_channel_share",
+    "sessions",
+    "clients",
+    "channel_share",
+    "device_share",
+    "orders",
+    "conversion_rate",
+    "checkout_completion",
+    "revenue",
+)
+# What part of a day has landed makes no difference to these: they are compared with whole days.
+DELIVERED = ("column_drift", "duplicate_share", "quarantined_share", "naive_timestamp_share", "null_share")
+
+# An hour has begun when so many events, and this share of the day's, are as late: a few clients' clocks run ahead.
+LEAST_EVENTS, LEAST_SHARE = 3, 0.005
+# A day is looked at up to 24 times, so each time it takes more to be unusual. Measured: docs/monitoring.md.
+CAUTION = 1.2
+
+SCHEMA = {
+    "day": pl.Date,
+    "hour": pl.Int64,
+    "metric": pl.String,
+    "segment": pl.String,
+    "amount": pl.Int64,
+    "basis": pl.Int64,
+    "grain": pl.Float64,
+}
+
+
+def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
+    """day, hour, metric, segment, amount, basis, grain: what began or happened in each UTC hour.
+
+    A metric of some hours is the sum of their amounts (over the sum of their bases): a client counts in the hour of
+    its first session of the day. `grain` of revenue is the size of a typical order; of other metrics it is 1.
+    """
+    with_bots = pl.lit(settings.bots.include)
+    every = inputs["events_enriched"].with_columns(hour=pl.col("event_ts").dt.hour())
+    people = every.filter(with_bots | ~pl.col("is_bot"))
+    started = inputs["sessions"].filter(with_bots | ~pl.col("is_bot")).with_columns(hour=pl.col("started_at").dt.hour())
+    bought = inputs["conversions"].filter("is_counted").with_columns(hour=pl.col("converted_at").dt.hour())
+    place, cents = ("day", "hour"), pl.col("revenue_cents")
+
+    all_events = every.group_by(place).agg(
+        rows=pl.len(),
+        unknown=(pl.col("channel") == UNKNOWN).sum(),
+        unidentified=pl.col("client_id").is_null().sum(),
+        unreferred=pl.col("referrer").is_null().sum(),
+    )
+    events = people.group_by(place).agg(events=pl.len(), checkouts=(pl.col("event_name") == CHECKOUT).sum())
+    sessions = started.group_by(place).agg(sessions=pl.len())
+    clients = started.group_by("day", "client_id").agg(pl.col("hour").min()).group_by(place).agg(clients=pl.len())
+    orders = bought.group_by(place).agg(
+        orders=pl.len(),
+        revenue=cents.sum(),
+        typical=((cents.cast(pl.Float64) ** 2).sum() / cents.sum()).fill_nan(None).round(GRAIN_DECIMALS),
+    )
+    hours = (
+        events.join(sessions, on=place, how="full", coalesce=True)
+        .join(orders, on=place, how="full", coalesce=True)
+        .with_columns(pl.col("events", "checkouts", "sessions", "orders", "revenue", "typical").fill_null(0))
+    )
+    return pl.concat(
+        [
+            _rows(hours, "events", "events"),
+            _shares(people, "event_share", "event_name"),
+            _rows(all_events, *UNIDENTIFIED[:1], "unidentified", "rows", segment=UNIDENTIFIED[1]),
+            _rows(all_events, *REFERRER[:1], "unreferred", "rows", segment=REFERRER[1]),
+            _rows(all_events, "unknown_channel_share", "unknown", "rows"),
+            _rows(hours, "sessions", "sessions"),
+            _rows(clients, "clients", "clients"),
+            _shares(started, "channel_share", "channel"),
+            _shares(started, "device_share", "device_class"),
+            _rows(hours, "orders", "orders"),
+            _rows(hours, "conversion_rate", "orders", "sessions"),
+            _rows(hours, "checkout_completion", "orders", "checkouts"),
+            _rows(hours, "revenue", "revenue", grain="typical"),
+        ]
+    )
+
+
+def _rows(
+    hours: pl.LazyFrame, metric: str, amount: str, basis: str = "", segment: str = "", grain: str = ""
+) -> pl.LazyFrame:
+    values = {
+        "day": pl.col("day"),
+        "hour": pl.col("hour"),
+        "metric": pl.lit(metric),
+        "segment": pl.lit(segment),
+        "amount": pl.col(amount),
+        "basis": pl.col(basis) if basis else pl.lit(1),
+        "grain": pl.col(grain) if grain else pl.lit(1.0),
+    }
+    return hours.select(values[name].cast(dtype).alias(name) for name, dtype in SCHEMA.items())
+
+
+def _shares(rows: pl.LazyFrame, metric: str, by: str) -> pl.LazyFrame:
+    """The rows of each value, of all of the hour."""
+    counted = rows.group_by("day", "hour", pl.col(by).alias("segment")).agg(amount=pl.len())
+    return counted.select(
+        "day",
+        pl.col("hour").cast(pl.Int64),
+        pl.lit(metric).alias("metric"),
+        pl.col("segment").cast(pl.String),
+        pl.col("amount").cast(pl.Int64),
+        pl.col("amount").sum().over("day", "hour").cast(pl.Int64).alias("basis"),
+        pl.lit(1.0).alias("grain"),
+    )
+
+
+def complete_hours(hours: pl.DataFrame, day: dt.date) -> int:
+    """How many hours of the day are over, by its own events: those before the last hour that has begun. 0 without any.
+
+    What lands later may be of earlier hours as well: pieces in any order lead to the same number.
+    """
+    found = hours.filter(pl.col("day") == day, pl.col("metric") == "events").sort("hour", descending=True)
+    as_late = found.with_columns(pl.col("amount").cum_sum())
+    least = max(float(LEAST_EVENTS), LEAST_SHARE * float(found["amount"].sum()))
+    begun = as_late.filter(pl.col("amount") >= least)["hour"]
+    return int(begun[0]) if len(begun) else 0
+
+
+def until(hours: pl.DataFrame, end: int) -> pl.DataFrame:
+    """The metrics of the hours before `end` (1 to 24) of every day, as rows of daily_metrics have them: what is judged,
+    and the hours themselves."""
+    hours = hours.filter(pl.col("hour") < end)
+    is_share = pl.col("metric").is_in([name for name in HOURLY if METRICS[name].kind == "share"])
+    # A segment without rows in an hour is a part of that hour all the same.
+    whole = (
+        hours.group_by("day", "hour", "metric")
+        .agg(pl.col("basis").max())
+        .group_by("day", "metric")
+        .agg(whole=pl.col("basis").sum())
+    )
+    squares = (pl.col("grain") * pl.col("amount")).sum()
+    metrics = (
+        hours.group_by("day", "metric", "segment")
+        .agg(pl.col("amount").sum(), grain=pl.when(pl.col("amount").sum() > 0).then(squares / pl.col("amount").sum()))
+        .join(whole, on=["day", "metric"])
+        .with_columns(basis=pl.when(is_share).then("whole").otherwise(1), grain=pl.col("grain").fill_null(1.0))
+    )
+    days = hours.select(pl.col("day").unique())
+    clock = pl.DataFrame({"hour": range(HOURS)}, schema={"hour": pl.Int64})
+    by_hour = (
+        days.join(clock, how="cross")
+        .join(hours.filter(pl.col("metric") == "events"), on=["day", "hour"], how="left")
+        .select(
+            "day",
+            metric=pl.lit("hour_events"),
+            segment=pl.col("hour").cast(pl.String).str.zfill(2),
+            amount=pl.col("amount").fill_null(0),
+            basis=pl.lit(1, pl.Int64),
+            grain=pl.lit(1.0),
+        )
+    )
+    landed = days.select(
+        "day",
+        metric=pl.lit("landed_files"),
+        segment=pl.lit(""),
+        amount=pl.lit(1, pl.Int64),
+        basis=pl.lit(1, pl.Int64),
+        grain=pl.lit(1.0),
+    )
+    return pl.concat([metrics.select(by_hour.columns), by_hour, landed], how="vertical_relaxed")
+
+
+def judge_running_day(
+    hours: pl.DataFrame, delivered: pl.DataFrame, day: dt.date, rules: Monitoring
+) -> tuple[int, pl.DataFrame]:
+    """How many hours of the day are over, and the rows of `anomalies` for it up to then.
+
+    `hours` are those of the day and of the days before it that the judgement reaches; `delivered` is what
+    daily_metrics says of their files and rows: a part of a day has the columns and the shares of a whole one.
+    """
+    end = complete_hours(hours, day)
+    window = DayRange(day, day).widen(before=reach(rules))
+    cautious = rules.model_copy(update={"sigma_factor": CAUTION * rules.sigma_factor})
+    parts = until(hours.filter(window.covers()), end)
+    series, of_today = ["metric", "segment"], delivered.filter(pl.col("day") == day)
+    shares = (
+        delivered.filter(pl.col("metric").is_in(DELIVERED))
+        .join(of_today, on=series, how="semi")
+        .join(parts, on=series, how="anti")
+    )
+    metrics = pl.concat([parts, shares.select(parts.columns)], how="vertical_relaxed")
+    found = anomalies(metrics, DayRange(day, day), cautious)
+    is_off = pl.col("status").is_in(["warn", "fail"])
+    said = pl.when(is_off).then(pl.format("until {}:00 UTC: {}", pl.lit(f"{end:02d}"), "explanation"))
+    return end, found.with_columns(explanation=said.otherwise("explanation"))
