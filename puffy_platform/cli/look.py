@@ -37,6 +37,7 @@ def status(
 
     from puffy_platform.alerts.overview import overview
     from puffy_platform.orchestration.names import last_partition
+    from puffy_platform.pipeline.running import running_rows
     from puffy_platform.pipeline.status import RED, status_of
     from puffy_platform.present import print_status
     from puffy_platform.present_alerts import print_overview
@@ -46,7 +47,10 @@ def status(
     if start is not None and date is not None and date < start:
         stop(f"{date} is before the first day of the tables, {start}")
     if date is not None and date > last_partition():
-        stop(f"{date} is not over yet: the last complete day is {last_partition()} (UTC)")
+        running = running_rows(platform)
+        if running is None or running["day"][0] != date:
+            stop(f"{date} is not over yet: the last complete day is {last_partition()} (UTC)")
+        date = None  # its verdicts are a note to the last day that is over
     landed = platform.landing().days
     # Today's files are of a day that no table has yet.
     newest = min(landed.last, last_partition()) if landed else None
