@@ -85,11 +85,11 @@ def test_a_bad_file_is_told_once_and_its_correction_in_the_same_thread(daemon: D
     deliver(platform, DAYS[0])
     deliver(platform, bad, without="referrer")
     daemon.start()
-    daemon.wait_for("message", lambda: bool(slack.posted), 180)
+    daemon.wait_for("message", lambda: bool(slack.posted), 300)
     assert status_of(platform, "columns_are_usual", bad) == "fail"
 
     deliver(platform, bad)
-    daemon.wait_for("recovery", lambda: len(slack.posted) > 1, 180)
+    daemon.wait_for("recovery", lambda: len(slack.posted) > 1, 300)
     daemon.kill()
     assert status_of(platform, "columns_are_usual", bad) == "skipped", "without drift there is nothing to judge"
     message, recovery = slack.posted
