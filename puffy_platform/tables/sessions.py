@@ -38,6 +38,7 @@ ENTRY_COLUMNS = (
 )
 # The order of a client's events; file and line decide between events of the same microsecond.
 EVENT_ORDER = ("client_id", "event_ts", "landing_day", "source_file", "source_line")
+UTC = pl.Datetime("us", "UTC")
 # Rounded: Polars divides a column of one row and a longer one by different last bits.
 LASTED_SECONDS = ((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6).round(6)
 READS = Reads(
@@ -102,14 +103,33 @@ class SessionsContract(pa.DataFrameModel):
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Sort once, mark where sessions start, and fold each into a row."""
     timeout = pl.duration(minutes=settings.sessions.timeout_minutes)
-    # Of the first day of the window, what lies further back than one timeout cannot reach the next day.
-    window_start = pl.lit(days.first).cast(pl.Datetime("us", "UTC")) - pl.duration(days=1) - timeout
-    events = (
-        inputs["events_enriched"]
-        .filter(pl.col("client_id").is_not_null(), pl.col("event_ts") >= window_start)
-        .sort(EVENT_ORDER)
-    )
+    events = _that_matter(inputs["events_enriched"], days, timeout).sort(EVENT_ORDER)
     return fold(mark_starts(events, timeout)).filter(days.covers())
+
+
+def _that_matter(events: pl.LazyFrame, days: DayRange, timeout: pl.Expr) -> pl.LazyFrame:
+    """The events of the days, and of the days around them those of clients that may have run over a midnight.
+
+    Without an event within the timeout before the first midnight, a client's first event of the days starts a session
+    whatever was before; without one before the last midnight, its next event starts a session of a later day.
+    """
+    ts, known = pl.col("event_ts"), events.filter(pl.col("client_id").is_not_null())
+    first = pl.lit(days.first).cast(UTC)
+    after_last = pl.lit(days.last).cast(UTC) + pl.duration(days=1)
+
+    def of_clients_active_before(midnight: pl.Expr, rows: pl.LazyFrame) -> pl.LazyFrame:
+        active = known.filter(ts >= midnight - timeout, ts < midnight).select("client_id")
+        return rows.join(active, on="client_id", how="semi")
+
+    # Of the day before the day before, what lies further back than one timeout cannot reach the next day.
+    before = known.filter(ts >= first - pl.duration(days=1) - timeout, ts < first)
+    return pl.concat(
+        [
+            of_clients_active_before(first, before),
+            known.filter(ts >= first, ts < after_last),
+            of_clients_active_before(after_last, known.filter(ts >= after_last)),
+        ]
+    )
 
 
 def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
