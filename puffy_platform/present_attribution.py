@@ -174,8 +174,9 @@ def _spend_column(rows: list[Row]) -> Column:
 
 
 def _cost(row: Row) -> Text:
+    """A dash, and the channel stays, where there is spend and no order; a dim one where there is no spend."""
     cents = row["cost_per_order_cents"]
-    return Text("-", style="dim") if cents is None else Text(_units(cents))
+    return Text("-", style="" if row["spend_cents"] else "dim") if cents is None else Text(_units(cents))
 
 
 def _roas(row: Row) -> Text:

@@ -38,7 +38,7 @@ class FunnelAnswer:
     """A row a step, for each group when it was broken down (see methods/funnel_steps.fold; the column `by` holds the
     group), and what one must know to trust it.
 
-    `still_open`: attempts that stopped short, but whose window goes on after the last event there is. `nameless`:
+    `still_open`: attempts that stopped short, but may go on after the last event there is. `nameless`:
     events of the days without client id, which belong to no attempt.
     """
 
@@ -78,12 +78,10 @@ def ask_funnel(
         ) from None
     except ValueError as error:
         raise FunnelError(str(error)) from None
-    end_of_data = pl.lit(stored.last).cast(pl.Datetime("us", "UTC")).dt.offset_by("1d")
-    is_open = (pl.col("reached") < funnel.steps) & (pl.col("entered_at") + funnel.within >= end_of_data)
     return FunnelAnswer(
         rows=fold(*_grouped(platform, found, funnel, entered, by)),
         last_event_day=stored.last,
-        still_open=found.select(is_open.sum()).item(),
+        still_open=_still_open(found, marked, funnel, stored.last),
         nameless=nameless,
     )
 
@@ -104,6 +102,18 @@ def _events(
     named = marked.filter(pl.col("client_id").is_not_null()).select(*KEPT, pl.col("^step_.*$")).collect()
     nameless = marked.filter(pl.col("client_id").is_null() & entered.covers()).select(pl.len()).collect().item()
     return named, nameless
+
+
+def _still_open(found: pl.DataFrame, events: pl.DataFrame, funnel: Funnel, last_day: dt.date) -> int:
+    """The attempts that stopped short and whose window goes on after the data. A strict one is over when anything came
+    after its last step."""
+    end_of_data = pl.lit(last_day).cast(pl.Datetime("us", "UTC")).dt.offset_by("1d")
+    open_ = found.filter((pl.col("reached") < funnel.steps) & (pl.col("entered_at") + funnel.within >= end_of_data))
+    if funnel.order != "strict":
+        return open_.height
+    newest = events.group_by("client_id").agg(newest=pl.col("event_ts").max())
+    last_step = pl.max_horizontal(f"at_{step}" for step in range(1, funnel.steps + 1))
+    return open_.join(newest, on="client_id").filter(last_step >= pl.col("newest")).height
 
 
 def _grouped(

@@ -216,6 +216,7 @@ TABLE = Table(
     reads=(Reads("conversions", history=True, columns=("day", "customer_id", "revenue_cents", "is_counted")),),
     transform=transform,
     settings_sections=("clv",),
+    version=2,
     checks=(
         Check(
             "everybody_is_in", "It was fitted to all customers with a counted order by its fit day.", everybody_is_in

@@ -27,7 +27,8 @@ STEP = 1e-4
 @dataclass(frozen=True)
 class Fit:
     """The parameters at the maximum, their standard errors (nan where the curvature gives none), the log-likelihood,
-    and whether it is a maximum: flat, curved downwards in every direction, and not at the edge of what was searched.
+    and whether it is a maximum: flat, curved downwards in every direction, neither at the edge of what was searched nor
+    so shallow that the error of a parameter's logarithm is as wide as the search.
     """
 
     parameters: tuple[float, ...]
@@ -60,12 +61,13 @@ def _from(likelihood: Likelihood, start: Floats, customers: int) -> Fit:
     value, slope = loss(logs)
     inside = bool(np.all(np.abs(logs) < FURTHEST - 0.01))
     is_maximum = bool(np.all(np.isfinite(curvature)) and np.linalg.eigvalsh(curvature).min() > 0)
-    converged = inside and is_maximum and bool(np.abs(slope).max() < FLAT)
     parameters = np.exp(logs)
     errors = np.full(len(logs), np.nan)
     if is_maximum:
-        # The delta method: the error of exp(log p) is p times that of log p.
-        errors = parameters * np.sqrt(np.diag(np.linalg.inv(curvature)) / customers)
+        errors = np.sqrt(np.diag(np.linalg.inv(curvature)) / customers)
+    converged = inside and bool(np.abs(slope).max() < FLAT) and bool((errors < FURTHEST).all())
+    # The delta method: the error of exp(log p) is p times that of log p.
+    errors = parameters * errors
     return Fit(tuple(parameters.tolist()), tuple(errors.tolist()), -value * customers, converged)
 
 

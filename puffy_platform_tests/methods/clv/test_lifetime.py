@@ -74,6 +74,17 @@ def test_what_has_no_maximum_is_said_so() -> None:
     assert expect(found, steady, (90,))["expected_purchases_90"].null_count() == 99
 
 
+def test_a_maximum_too_shallow_to_be_an_estimate_is_said_so() -> None:
+    """Short histories of customers who never leave: the likelihood is all but flat along a and b."""
+    random = np.random.default_rng(10)
+    age = random.integers(0, 25, 1_500)
+    frequency = random.poisson(random.gamma(1.0, 1 / 300, 1_500) * age)
+    recency = np.where(frequency > 0, np.ceil(age * random.beta(np.maximum(frequency, 1), 1)), 0.0)
+    found = fit_lifetime(pl.DataFrame({"frequency": frequency, "recency": recency, "T": age.astype(np.float64)}))
+    assert found.repeat_customers > 50
+    assert (found.status, found.why[:44]) == ("not_converged", "nobody shows signs of having left (a near 0)")
+
+
 def test_missing_amounts_are_those_of_who_bought_once() -> None:
     customers = shoppers(CDNOW, CDNOW_SPEND, 1_000, 39, seed=9)
     empty = customers.with_columns(monetary=pl.when(pl.col("frequency") > 0).then("monetary"))
