@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from scipy.special import digamma, expit, gammaln, hyp2f1
 
-from puffy_platform.methods.clv.fitting import Fit, Floats, maximise
+from puffy_platform.methods.clv.fitting import Fit, Floats, maximise, require
 
 __all__ = ["BgNbd", "expected_purchases", "fit_bg_nbd", "log_likelihood", "p_alive"]
 
@@ -91,6 +91,7 @@ def _likelihoods(parameters: Floats, x: Floats, tx: Floats, age: Floats) -> tupl
 
 def _distinct(customers: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     """Frequency, recency, T, and how many customers share them: days are whole, so there are far fewer of these."""
+    require(customers, "frequency", "recency", "T")
     columns = pl.col("frequency", "recency", "T").cast(pl.Float64)
     found = customers.select(columns).group_by("frequency", "recency", "T").len("count").sort(pl.all())
     if found.is_empty():

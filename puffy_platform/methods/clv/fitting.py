@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-__all__ = ["Fit", "Floats", "maximise"]
+__all__ = ["Fit", "Floats", "maximise", "require"]
 
 Floats = NDArray[np.float64]
 # Log-likelihood and its gradient at some parameters.
@@ -22,6 +23,15 @@ FURTHEST = 12.0
 # Relative to the number of customers: the largest slope per logarithm of a parameter at a maximum.
 FLAT = 1e-6
 STEP = 1e-4
+
+
+def require(customers: pl.DataFrame, *columns: str) -> None:
+    """Raise ValueError naming what is missing of the columns a model is fitted to."""
+    if missing := [name for name in columns if name not in customers.columns]:
+        raise ValueError(
+            f"customers need the columns {', '.join(columns)}; {', '.join(missing)} missing, there are "
+            f"{', '.join(customers.columns) or 'none'}"
+        )
 
 
 @dataclass(frozen=True)

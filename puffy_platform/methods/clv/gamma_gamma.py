@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.special import digamma, gammaln
 
-from puffy_platform.methods.clv.fitting import Fit, Floats, maximise
+from puffy_platform.methods.clv.fitting import Fit, Floats, maximise, require
 
 __all__ = ["GammaGamma", "Independence", "expected_order_value", "fit_gamma_gamma", "independence", "log_likelihood"]
 
@@ -59,6 +59,7 @@ def fit_gamma_gamma(customers: pl.DataFrame) -> tuple[GammaGamma, Fit]:
     `customers` has the columns frequency (purchases after the first) and monetary (the mean of these). Those without a
     further purchase, or with a mean of 0 or less, say nothing and are left out. Raises ValueError when none is left.
     """
+    require(customers, "frequency", "monetary")
     x, mean = _repeat(customers)
     if not len(x):
         raise ValueError("nobody has bought again for money: there is nothing to fit a model to")

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from puffy_platform.methods.clv.bg_nbd import BgNbd, expected_purchases, fit_bg_nbd, p_alive
-from puffy_platform.methods.clv.fitting import Fit, Floats
+from puffy_platform.methods.clv.fitting import Fit, Floats, require
 from puffy_platform.methods.clv.gamma_gamma import (
     GammaGamma,
     Independence,
@@ -68,6 +68,7 @@ def fit_lifetime(customers: pl.DataFrame, min_repeat_customers: int = MIN_REPEAT
     Other columns are ignored. Without `monetary` only purchases are modelled. Raises ValueError for impossible values.
     Sources: see bg_nbd.py and gamma_gamma.py.
     """
+    require(customers, "frequency", "recency", "T")
     number = customers.height
     repeat = int((customers["frequency"] > 0).sum())
     if repeat < max(1, min_repeat_customers):

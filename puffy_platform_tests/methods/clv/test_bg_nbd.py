@@ -155,3 +155,5 @@ def test_impossible_customers_are_refused(row: tuple[float, float | None, float]
         fit_bg_nbd(customers)
     with pytest.raises(ValueError, match="no customers"):
         fit_bg_nbd(customers.clear())
+    with pytest.raises(ValueError, match="need the columns frequency, recency, T; T missing, there are frequency, rec"):
+        fit_bg_nbd(customers.drop("T"))
