@@ -27,7 +27,7 @@ def index(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Re
 def ingest(
     files: Sequence[LandingFile],
     days: DayRange,
-    earlier: pl.DataFrame,
+    earlier: pl.LazyFrame,
     settings: Settings,
     repairs: Sequence[Repair] = (),
 ) -> dict[str, pl.DataFrame]:
@@ -42,7 +42,14 @@ def ingest(
     landed = [read_file(file, settings, repairs) for file in files if file.day in days]
     rows = sorted_by(_rows(landed), PLACE)
     window = days.widen(before=settings.ingest.late_days + 1)
-    before = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX).sort(PLACE)
+    # Of the days before only the ids that come again are held: they are few, and those days are many.
+    before = (
+        earlier.filter(window.covers() & (pl.col("day") < days.first))
+        .select(INDEX)
+        .join(rows.lazy().select("event_id"), on="event_id", how="semi")
+        .collect()
+        .sort(PLACE)
+    )
     occurrences = pl.concat([before, rows.select(INDEX)])
     is_first = occurrences["event_id"].is_first_distinct()
     is_accepted = is_first.slice(before.height)

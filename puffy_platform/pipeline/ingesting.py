@@ -64,10 +64,7 @@ def _ingest_span(
 ) -> None:
     settings = platform.settings
     snapshot = ledger.snapshot("row_index")
-    index_of_days_before = platform.warehouse.read_snapshot(
-        snapshot, platform.tables["row_index"], days_before(platform, span)
-    )
-    earlier = index_of_days_before.collect()
+    earlier = platform.warehouse.read_snapshot(snapshot, platform.tables["row_index"], days_before(platform, span))
     frames = {
         name: as_stored(platform.tables[name], rows)
         for name, rows in ingest(landing.of(span), span, earlier, settings, landing.repairs).items()

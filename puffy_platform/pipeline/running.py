@@ -68,7 +68,7 @@ def judge_running(platform: Platform, day: dt.date) -> RunningDay:
     landing, ledger, span = platform.landing(), Ledger(platform.warehouse), DayRange(day, day)
     index = platform.tables["row_index"]
     earlier = platform.warehouse.read_snapshot(ledger.snapshot(index.name), index, days_before(platform, span))
-    landed = ingest(landing.of(span), span, earlier.collect(), platform.settings, landing.repairs)
+    landed = ingest(landing.of(span), span, earlier, platform.settings, landing.repairs)
     fresh = {name: as_stored(platform.tables[name], rows) for name, rows in landed.items()}
     start = platform.start_day(landing) or day
     for table in _upstream_of(platform, HOURS):

@@ -184,7 +184,7 @@ def deliver(
     before = index([file for file in found if file.day in earlier and file.day < days.first], settings, repairs)
     return {
         name: rows.select(pl.col(column).cast(dtype) for column, dtype in INGESTED[name].schema.items())
-        for name, rows in ingest(found, days, before, settings, repairs).items()
+        for name, rows in ingest(found, days, before.lazy(), settings, repairs).items()
     }
 
 

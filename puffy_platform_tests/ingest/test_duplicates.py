@@ -165,13 +165,13 @@ def test_any_chunking_of_landing_days_gives_the_same_five_tables(
                 data = "".join(json.dumps(row) + "\n" for row in rows).encode()
             (folder / f"events_{FIRST + dt.timedelta(days=day):%Y%m%d}_{number}.{kind}").write_bytes(data)
         files, _ = find_landing_files(folder)
-        whole = in_storage_order(ingest(files, ALL_DAYS, INGESTED["row_index"].empty(), LATE))
+        whole = in_storage_order(ingest(files, ALL_DAYS, INGESTED["row_index"].empty().lazy(), LATE))
         parts: list[Tables] = []
         chunks = [*ALL_DAYS.chunks(size)]
         for chunk in reversed(chunks) if backwards else chunks:
             before = chunk.widen(before=LATE.ingest.late_days + 1)
             earlier = index([file for file in files if file.day in before and file.day < chunk.first], LATE)
-            parts.append(ingest(files, chunk, earlier, LATE))
+            parts.append(ingest(files, chunk, earlier.lazy(), LATE))
     for table in whole:
         found = in_storage_order({table: pl.concat(part[table] for part in parts)})[table]
         assert_frame_equal(found, whole[table])

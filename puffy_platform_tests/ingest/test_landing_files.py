@@ -125,7 +125,7 @@ def test_a_file_that_vanishes_before_it_is_read_is_an_unreadable_file(tmp_path: 
     path.write_bytes(as_csv([event()]))
     files, _ = find_landing_files(tmp_path)
     path.unlink()
-    tables = ingest(files, DAYS, INGESTED["row_index"].empty(), DEFAULTS)
+    tables = ingest(files, DAYS, INGESTED["row_index"].empty().lazy(), DEFAULTS)
     assert tables["quarantined_events"]["rule"].to_list() == ["unreadable_file"]
     assert "cannot be opened" in tables["quarantined_events"]["message"].item()
     assert tables["file_drift"]["status"].to_list() == ["unreadable"]
