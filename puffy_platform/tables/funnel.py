@@ -71,7 +71,10 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     """Mark the steps, make each client-day's best attempt, look up the channel of its session, and count."""
     funnel = Funnel(len(STEPS), dt.timedelta(days=settings.funnel.within_days), per_day=True)
     does_a_step = pl.col("event_name").is_in([step.event for step in STEPS])
-    events = mark_steps(_counted(inputs, settings).filter(does_a_step), STEPS).collect()
+    steps = _counted(inputs, settings).filter(does_a_step)
+    # Who does nothing on the days enters on none of them, whatever follows.
+    entering = steps.filter(days.covers()).select("client_id").unique()
+    events = mark_steps(steps.join(entering, on="client_id", how="semi"), STEPS).collect()
     begun = with_entry_session(attempts(events, funnel, days), inputs["sessions"], ["channel"])
     # Every client has a session; without one its sessions were held back, and the funnel need not be.
     named = begun.with_columns(pl.col("channel").fill_null("Unknown"), day=pl.col("entered_at").dt.date())

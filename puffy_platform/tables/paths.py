@@ -59,7 +59,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     (two in one visit) keeps the newest touchpoint there was: so it has a path exactly if the rule-based models see
     a touchpoint. Of the journey going on at the end of a day there is a row if it had a touchpoint that day.
     """
-    line = timeline(inputs, settings)
+    line = timeline(_of_clients_seen(inputs, days), settings)
     longest = dt.timedelta(days=settings.attribution.longest_window_days)
     is_same = (pl.col("journey") == pl.col("journey").shift(-1)) & (pl.col("day") == pl.col("day").shift(-1))
     ends = line.filter(~is_same.fill_null(False)).filter(days.covers()).rename({"at": "ended_at", "place": "end"})
@@ -88,6 +88,20 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         )
         .with_columns(touchpoints=pl.col("touches").list.len().cast(pl.Int64))
     )
+
+
+def _of_clients_seen(inputs: Inputs, days: DayRange) -> dict[str, pl.LazyFrame]:
+    """Of the days before, only the rows of clients that are there on the days: most come once, and the rest is long."""
+    seen = pl.concat([rows.filter(days.covers()).select("client_id") for rows in inputs.values()]).unique()
+    return {
+        name: pl.concat(
+            [
+                rows.filter(days.covers()),
+                rows.filter(pl.col("day") < days.first).join(seen, on="client_id", how="semi"),
+            ]
+        )
+        for name, rows in inputs.items()
+    }
 
 
 def timeline(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
