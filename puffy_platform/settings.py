@@ -25,6 +25,8 @@ DEFAULTS_FILE = Path(__file__).with_name("settings.toml")
 DEFAULT_RULES_FILE = Path(__file__).with_name("rules") / "channels.toml"
 # Variables that steer where settings come from; they are not settings themselves.
 RESERVED_VARIABLES = {"PUFFY_HOME", "PUFFY_SETTINGS"}
+# Since churn_features counts the days since a visit only so far.
+LONGEST_SEEN_DAYS = 90
 RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -119,6 +121,32 @@ class Clv(Section):
     fit_every_days: int = Field(ge=1, le=31)
     min_repeat_customers: int = Field(ge=10, le=1_000_000)
     holdout_days: int = Field(ge=1, le=365)
+
+
+class Churn(Section):
+    activity: Literal["order", "visit"]
+    horizon_days: int = Field(ge=1, le=365)
+    recent_days: int = Field(ge=1, le=3_650)
+    retrain_every_days: int = Field(ge=1, le=366)
+    snapshots: int = Field(ge=1, le=24)
+    keep_retrainings: int = Field(ge=1, le=24)
+    min_each: int = Field(ge=2, le=1_000_000)
+    max_psi: float = Field(gt=0, le=10)
+
+    @model_validator(mode="after")
+    def visits_are_known(self) -> Churn:
+        if self.activity == "visit" and self.horizon_days > LONGEST_SEEN_DAYS:
+            raise ValueError(f"horizon_days of visits is at most {LONGEST_SEEN_DAYS}: so far back visits are known")
+        return self
+
+    @property
+    def reach_days(self) -> int:
+        """How far before a retraining the first snapshot lies that it learns from: labels and the holdout between."""
+        return 2 * self.horizon_days + (self.snapshots - 1) * self.retrain_every_days
+
+    def retrained_on(self, day: dt.date) -> dt.date:
+        """The last retraining up to a day; they are counted from the calendar, not from the first run."""
+        return day - dt.timedelta(days=day.toordinal() % self.retrain_every_days)
 
 
 class Experiments(Section):
@@ -249,6 +277,7 @@ class Settings(Section):
     data_driven: DataDriven
     funnel: Funnel
     clv: Clv
+    churn: Churn
     experiments: Experiments
     channels: Channels
     thresholds: Thresholds

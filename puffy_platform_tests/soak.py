@@ -46,6 +46,11 @@ draws = 50
 [clv]
 fit_every_days = 1
 holdout_days = 1
+[churn]
+horizon_days = 1
+retrain_every_days = 1
+snapshots = 1
+keep_retrainings = 2
 [monitoring]
 level_days = 1
 scatter_days = 1

@@ -47,6 +47,7 @@ def shop_settings(policy: str, with_bots: bool) -> Settings:
         data_driven={"rolling_days": 3, "min_conversions": 2, "draws": 50},
         funnel={"within_days": 1},
         clv={"fit_every_days": 1, "holdout_days": 1},
+        churn={"horizon_days": 1, "retrain_every_days": 1, "snapshots": 1, "keep_retrainings": 2},
         monitoring={"level_days": 1, "scatter_days": 1, "least_days": 1},
         experiments={"outcome_days": 1, "covariate_days": 1},
         orders={"duplicate_policy": policy},

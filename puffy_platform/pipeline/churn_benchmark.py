@@ -1,0 +1,159 @@
+"""How well churn is told on a simulated shop whose customers' fate is known: models, baselines, and the best possible.
+
+Runs the tables' own transforms in memory, over histories that no file is written for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from puffy_platform.demo.histories import CustomerHistories, customer_histories
+from puffy_platform.methods.churn.customers import COLUMNS, labelled
+from puffy_platform.methods.churn.learners import BASELINES, apply
+from puffy_platform.methods.churn.measures import (
+    Bools,
+    Estimate,
+    Floats,
+    auc,
+    brier,
+    calibration,
+    calibration_error,
+    lift_in_top_decile,
+)
+from puffy_platform.settings import Settings
+from puffy_platform.table import DayRange, Inputs, Table
+from puffy_platform.tables import TABLES
+from puffy_platform.tables.churn_training import training_days
+
+__all__ = ["BEST", "ChurnBenchmark", "Contender", "measure", "run"]
+
+FIRST_DAY = dt.date(2024, 1, 1)
+# Who knows each customer's true rate, and whether it has left, can only be beaten by chance.
+BEST = "(all knowing)"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to predict: on the customers of the scored day, none of whose future was known to any.
+
+    `auc` of who did order in the horizon after it or not, `auc_gone` of who had left the shop for good by then; the
+    others as in methods/churn/measures.py. `status` as in churn_models.
+    """
+
+    name: str
+    status: str
+    auc: Estimate
+    auc_gone: float
+    brier: float
+    lift: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class ChurnBenchmark:
+    """`contenders` are the versions that could be in force, the baselines, and BEST."""
+
+    seed: int
+    scored_day: dt.date
+    customers: int
+    churned: int
+    gone: int
+    in_force: str | None
+    contenders: list[Contender]
+
+
+def run(seed: int, settings: Settings, events_per_day: int = 2_000) -> ChurnBenchmark:
+    """Simulate a shop as long as training and holdout take and the horizon more, and measure it. The same arguments
+    give the same result. Needs settings.churn.activity to be order."""
+    churn = settings.churn
+    history = churn.reach_days + (churn.keep_retrainings + 1) * churn.retrain_every_days + churn.recent_days
+    scored_day = churn.retrained_on(FIRST_DAY + dt.timedelta(days=history))
+    days = (scored_day - FIRST_DAY).days + 1 + churn.horizon_days
+    return measure(customer_histories(FIRST_DAY, days, seed, events_per_day), seed, scored_day, settings)
+
+
+def measure(shop: CustomerHistories, seed: int, scored_day: dt.date, settings: Settings) -> ChurnBenchmark:
+    """What the tables say on a retraining day of the shop, beside what comes."""
+    churn = settings.churn
+    features = _features(shop, scored_day, settings)
+    trained = [
+        scored_day - dt.timedelta(days=back * churn.retrain_every_days) for back in range(churn.keep_retrainings)
+    ]
+    inputs = {"churn_features": features.lazy()}
+    training = pl.concat([_rows(TABLES["churn_training"], inputs, day, settings) for day in reversed(trained)])
+    models = _rows(TABLES["churn_models"], inputs | {"churn_training": training.lazy()}, scored_day, settings)
+    customers = labelled(features.lazy(), [scored_day], churn).join(
+        shop.customers, on="customer_id", maintain_order="left"
+    )
+    churned, gone = customers["churned"].to_numpy(), (customers["leaves"] <= scored_day).to_numpy()
+    parameters = dict(training.select("version", "parameters").iter_rows())
+    found = [
+        _contender(
+            row["version"] if row["learner"] not in BASELINES else row["learner"], row["status"], mine, churned, gone
+        )
+        for row in models.iter_rows(named=True)
+        if parameters[row["version"]] is not None
+        for mine in [apply(json.loads(parameters[row["version"]]), customers)]
+    ]
+    found.append(_contender(BEST, "", _all_knowing(customers, gone, shop, churn.horizon_days), churned, gone))
+    promoted = models.filter(status="promoted")["version"].to_list()
+    return ChurnBenchmark(
+        seed, scored_day, customers.height, int(churned.sum()), int(gone.sum()), next(iter(promoted), None), found
+    )
+
+
+def _features(shop: CustomerHistories, scored_day: dt.date, settings: Settings) -> pl.DataFrame:
+    """churn_features of just the days that are looked at."""
+    churn = settings.churn
+    horizon = dt.timedelta(days=churn.horizon_days)
+    wanted = {scored_day, scored_day + horizon, scored_day - horizon}
+    for back in range(churn.keep_retrainings):
+        for day in training_days(scored_day - dt.timedelta(days=back * churn.retrain_every_days), churn):
+            wanted |= {day, day + horizon}
+    inputs = {name: getattr(shop, name).lazy() for name in ("client_days", "conversions", "identities")}
+    table = TABLES["churn_features"]
+    return pl.concat([_rows(table, _until(inputs, day), day, settings).select(COLUMNS) for day in sorted(wanted)])
+
+
+def _until(inputs: Inputs, day: dt.date) -> Inputs:
+    return {name: rows.filter(pl.col("day") <= day) for name, rows in inputs.items()}
+
+
+def _rows(table: Table, inputs: Inputs, day: dt.date, settings: Settings) -> pl.DataFrame:
+    assert table.transform is not None
+    days = DayRange(day, day)
+    return table.transform(inputs, days, settings).filter(days.covers()).select(list(table.schema)).collect()
+
+
+def _all_knowing(customers: pl.DataFrame, gone: Bools, shop: CustomerHistories, horizon_days: int) -> Floats:
+    """The chance of no order, for orders at the true rate until an exponential lifetime ends."""
+    rate, leaving = customers["purchases_per_day"].to_numpy(), 1 / shop.model.lifetime_mean_days
+    none = (leaving + rate * np.exp(-(rate + leaving) * horizon_days)) / (rate + leaving)
+    return np.where(gone, 1.0, none)
+
+
+def _contender(name: str, status: str, mine: Floats, churned: Bools, gone: Bools) -> Contender:
+    return Contender(
+        name,
+        status,
+        auc(mine, churned),
+        auc(mine, gone).value,
+        brier(mine, churned),
+        lift_in_top_decile(mine, churned),
+        calibration_error(calibration(mine, churned)),
+    )
+
+
+def over_seeds(found: Iterable[ChurnBenchmark]) -> dict[str, list[float]]:
+    """By contender, its AUC in every run."""
+    aucs: dict[str, list[float]] = {}
+    for each in found:
+        for contender in each.contenders:
+            aucs.setdefault(contender.name, []).append(contender.auc.value)
+    return aucs
