@@ -88,9 +88,7 @@ def measure(shop: CustomerHistories, seed: int, scored_day: dt.date, settings: S
     inputs = {"churn_features": features.lazy()}
     training = pl.concat([_rows(TABLES["churn_training"], inputs, day, settings) for day in reversed(trained)])
     models = _rows(TABLES["churn_models"], inputs | {"churn_training": training.lazy()}, scored_day, settings)
-    customers = labelled(features.lazy(), [scored_day], churn).join(
-        shop.customers, on="customer_id", maintain_order="left"
-    )
+    customers = labelled(features, [scored_day], churn).join(shop.customers, on="customer_id", maintain_order="left")
     churned, gone = customers["churned"].to_numpy(), (customers["leaves"] <= scored_day).to_numpy()
     parameters = dict(training.select("version", "parameters").iter_rows())
     found = [

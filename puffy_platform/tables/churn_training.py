@@ -13,7 +13,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.methods.churn.customers import COLUMNS, at_risk, labelled
+from puffy_platform.methods.churn.customers import COLUMNS, at_risk, labelled, on_days
 from puffy_platform.methods.churn.drift import reference
 from puffy_platform.methods.churn.learners import BASELINES, LEARNERS, CannotFit, code_hash, fit
 from puffy_platform.settings import Churn, Settings
@@ -65,14 +65,15 @@ def training_days(retrained_on: dt.date, churn: Churn) -> list[dt.date]:
 
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Train on every retraining day of the range."""
-    rows: list[dict[str, Any]] = []
-    for day in days:
-        if settings.churn.retrained_on(day) == day:
-            rows += _retrained(inputs["churn_features"], day, settings)
+    horizon = dt.timedelta(days=settings.churn.horizon_days)
+    retrainings = [day for day in days if settings.churn.retrained_on(day) == day]
+    snapshots = [snapshot for day in retrainings for snapshot in training_days(day, settings.churn)]
+    features = on_days(inputs["churn_features"], [*snapshots, *(day + horizon for day in snapshots)])
+    rows = [row for day in retrainings for row in _retrained(features, day, settings)]
     return pl.LazyFrame(rows, schema=TABLE.schema)
 
 
-def _retrained(features: pl.LazyFrame, day: dt.date, settings: Settings) -> list[dict[str, Any]]:
+def _retrained(features: pl.DataFrame, day: dt.date, settings: Settings) -> list[dict[str, Any]]:
     churn = settings.churn
     snapshots = training_days(day, churn)
     customers = labelled(features, snapshots, churn)
@@ -96,7 +97,7 @@ def _retrained(features: pl.LazyFrame, day: dt.date, settings: Settings) -> list
             f"{churned} customers churned and {came} did not in training; at least {churn.min_each} of both are needed"
         )
     else:
-        everybody = features.filter(pl.col("day") == snapshots[-1]).select(COLUMNS).sort("customer_id").collect()
+        everybody = features.filter(pl.col("day") == snapshots[-1]).select(COLUMNS).sort("customer_id")
         known = reference(customers)
     facts |= {"data_hash": _hash(customers, everybody), "reference": known}
     return [

@@ -15,7 +15,7 @@ import polars as pl
 from puffy_platform.methods.churn.measures import Floats
 from puffy_platform.settings import Churn
 
-__all__ = ["COLUMNS", "FEATURES", "at_risk", "labelled", "matrix", "recency"]
+__all__ = ["COLUMNS", "FEATURES", "at_risk", "labelled", "matrix", "on_days", "recency"]
 
 # What a visit longest ago may be (churn_features knows 90 days); 90 stands for longer ago, or never.
 NEVER_SEEN = 90.0
@@ -65,7 +65,12 @@ def at_risk(churn: Churn) -> pl.Expr:
     return (pl.col(recency(churn)) < churn.recent_days).fill_null(False)
 
 
-def labelled(features: pl.LazyFrame, snapshots: Iterable[dt.date], churn: Churn) -> pl.DataFrame:
+def on_days(features: pl.LazyFrame, days: Iterable[dt.date]) -> pl.DataFrame:
+    """All customers of these days, read in one go."""
+    return features.filter(pl.col("day").is_in(sorted(set(days)))).select(COLUMNS).collect()
+
+
+def labelled(features: pl.DataFrame, snapshots: Iterable[dt.date], churn: Churn) -> pl.DataFrame:
     """The customers at risk at the end of each of these days, with `churned`; by day and customer.
 
     Churned has who does nothing of the kind in the horizon after it: on its last day the latest activity is older than
@@ -83,5 +88,4 @@ def labelled(features: pl.LazyFrame, snapshots: Iterable[dt.date], churn: Churn)
         .select(COLUMNS)
         .join(ends, on=["day", "customer_id"])
         .sort("day", "customer_id")
-        .collect()
     )

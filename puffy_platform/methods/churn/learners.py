@@ -59,6 +59,14 @@ def fit(learner: str, customers: pl.DataFrame, churned: Bools, everybody: pl.Dat
 
     `everybody`: all customers of one day, also those not at risk, for BG/NBD. Raises CannotFit.
     """
+    from threadpoolctl import threadpool_limits
+
+    # Sums of several threads differ in their last bits; and so few rows are faster without.
+    with threadpool_limits(1):
+        return _fitted(learner, customers, churned, everybody, churn)
+
+
+def _fitted(learner: str, customers: pl.DataFrame, churned: Bools, everybody: pl.DataFrame, churn: Churn) -> Model:
     if learner == "logistic":
         return {"learner": learner, **_logistic(matrix(customers), churned, list(FEATURES))}
     if learner == "gradient_boosting":

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from puffy_platform.methods.proportions import Z_95, wilson_interval
 
@@ -67,13 +66,21 @@ def auc_gain(score: Floats, other: Floats, churned: Bools) -> Estimate:
 def _components(score: Floats, churned: Bools) -> tuple[Floats, Floats]:
     """For every churned customer the part of the others that score lower; for every other the part of the churned that
     score higher."""
-    ranks = rankdata(score)
+    ranks = _ranks(score)
     high, low = score[churned], score[~churned]
     if min(len(high), len(low)) < 2:
         raise ValueError("an AUC needs two customers who churned and two who did not")
-    below = (ranks[churned] - rankdata(high)) / len(low)
-    above = 1 - (ranks[~churned] - rankdata(low)) / len(high)
+    below = (ranks[churned] - _ranks(high)) / len(low)
+    above = 1 - (ranks[~churned] - _ranks(low)) / len(high)
     return below, above
+
+
+def _ranks(values: Floats) -> Floats:
+    """1 for the lowest; equal values share the mean of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    found: Floats = (last - (counts - 1) / 2)[place]
+    return found
 
 
 def _estimate(of_churned: Floats, of_others: Floats) -> Estimate:

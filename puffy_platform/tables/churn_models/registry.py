@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from puffy_platform.methods.churn.customers import COLUMNS, FEATURES, at_risk, labelled
+from puffy_platform.methods.churn.customers import FEATURES, at_risk, labelled, on_days
 from puffy_platform.methods.churn.drift import drift
 from puffy_platform.methods.churn.learners import BASELINES, LEARNERS, apply
 from puffy_platform.methods.churn.measures import (
@@ -50,29 +50,25 @@ Row = dict[str, Any]
 
 def register(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """The registry of each day: decided once for each retraining, with the drift of the day."""
-    churn, features = settings.churn, inputs["churn_features"]
+    churn = settings.churn
     trainings = inputs["churn_training"].collect()
-    by_decision: dict[dt.date, list[dt.date]] = {}
-    for day in days:
-        by_decision.setdefault(churn.retrained_on(day), []).append(day)
-    rows: list[Row] = []
-    for decided_on, own in by_decision.items():
-        decided, references = _decided(features, trainings, decided_on, churn)
-        for day in own:
-            rows += [
-                {"day": day}
-                | row
-                | (_drift(features, day, references[row["version"]], churn) if row["status"] == "promoted" else {})
-                for row in decided
-            ]
+    retrainings = {day: churn.retrained_on(day) for day in days}
+    horizon = dt.timedelta(days=churn.horizon_days)
+    held = [day for decided_on in set(retrainings.values()) for day in (decided_on - horizon, decided_on)]
+    features = on_days(inputs["churn_features"], held)
+    decided = {day: _decided(features, trainings, day, churn) for day in sorted(set(retrainings.values()))}
+    references = {row["version"]: row["reference"] for row in trainings.to_dicts()}
+    rows = [{"day": day} | row for day in days for row in decided[retrainings[day]]]
+    promoted = [row for row in rows if row["status"] == "promoted"]
+    customers = on_days(inputs["churn_features"], [row["day"] for row in promoted]) if promoted else features
+    for row in promoted:
+        row |= _drift(customers.filter(day=row["day"]), references[row["version"]], churn)
     schema = {name: column.dtype.type for name, column in ChurnModelsContract.to_schema().columns.items()}
     return pl.LazyFrame(rows, schema=schema)
 
 
-def _decided(
-    features: pl.LazyFrame, trainings: pl.DataFrame, decided_on: dt.date, churn: Churn
-) -> tuple[list[Row], dict[str, Any]]:
-    """The rows that a retraining leads to, without the day; and by version what drift is measured against."""
+def _decided(features: pl.DataFrame, trainings: pl.DataFrame, decided_on: dt.date, churn: Churn) -> list[Row]:
+    """The rows that a retraining leads to, without day and drift."""
     oldest = decided_on - dt.timedelta(days=(churn.keep_retrainings - 1) * churn.retrain_every_days)
     order = pl.col("learner").replace_strict({name: place for place, name in enumerate((*LEARNERS, *BASELINES))})
     trained = (
@@ -82,7 +78,7 @@ def _decided(
         .to_dicts()
     )
     if not trained:
-        return [], {}
+        return []
     holdout_day = decided_on - dt.timedelta(days=churn.horizon_days)
     holdout = labelled(features, [holdout_day], churn)
     churned = holdout["churned"].to_numpy()
@@ -95,7 +91,7 @@ def _decided(
     _judge(rows, trained, holdout, churned, churn)
     for row in rows:
         row["card"] = card(row, churn)
-    return rows, {row["version"]: row["reference"] for row in trained}
+    return rows
 
 
 def _judge(rows: list[Row], trained: list[Row], holdout: pl.DataFrame, churned: Bools, churn: Churn) -> None:
@@ -172,8 +168,8 @@ def _importance(model: Row, holdout: pl.DataFrame, churned: Bools) -> list[Row]:
     return sorted(found, key=lambda each: (-float(str(each["auc_drop"])), str(each["feature"])))
 
 
-def _drift(features: pl.LazyFrame, day: dt.date, reference: list[Row], churn: Churn) -> Row:
-    customers = features.filter(pl.col("day") == day, at_risk(churn)).select(COLUMNS).collect()
+def _drift(everybody: pl.DataFrame, reference: list[Row], churn: Churn) -> Row:
+    customers = everybody.filter(at_risk(churn))
     if customers.height < churn.min_each:
         return {"drift_customers": customers.height}
     moved = sorted(drift(reference, customers).items(), key=lambda each: (-each[1], each[0]))
