@@ -34,6 +34,7 @@ FLOORS = {
     "present_alert_benchmark": 7,
     "present_alerts": 7,
     "present_attribution": 7,
+    "present_churn": 7,
     "present_clv": 7,
     "present_experiment": 7,
     "present_features": 7,

@@ -13,6 +13,7 @@ from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
 from puffy_platform.cli import clv
+from puffy_platform.cli import churn
 from puffy_platform.cli import features
 from puffy_platform.cli import why
 from puffy_platform.cli import bench
@@ -34,6 +35,7 @@ COMMANDS = (
     retention,
     experiment,
     clv,
+    churn,
     features,
     why,
     bench,

@@ -1,4 +1,4 @@
-"""puffy bench: how good the alerts are, on simulated shops; how fast the methods are, on random data."""
+"""puffy bench: how good alerts and churn models are, on simulated shops; how fast the methods are, on random data."""
 
 from __future__ import annotations
 
@@ -49,6 +49,32 @@ def alerts(
         console.print_json(json.dumps(rows))
     else:
         print_alert_benchmark(console, found)
+
+
+@bench.command()
+def churn(
+    shops: Annotated[int, typer.Option(min=1, max=100, help="How many simulated shops.")] = 3,
+    first_seed: Annotated[int, typer.Option(min=0, help="Another seed, other shops.")] = 7,
+    events_per_day: Annotated[int, typer.Option(min=500, max=50_000, help="Size of each shop.")] = 2_000,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """AUC, Brier score and lift of the churn models and of both baselines, on shops whose customers' fate is known.
+
+    Two years of customers a shop, some four seconds each. It uses your settings of [churn], with orders as the
+    activity. docs/methods/churn.md tells how to read it.
+    """
+    from puffy_platform.pipeline.churn_benchmark import run
+    from puffy_platform.present_churn import print_churn_benchmark
+
+    chosen = open_platform(settings).settings
+    if chosen.churn.activity != "order":
+        stop("the benchmark is of orders: set churn.activity to order")
+    found = [run(seed, chosen, events_per_day) for seed in range(first_seed, first_seed + shops)]
+    if as_json:
+        print(json.dumps([{**asdict(each), "scored_day": str(each.scored_day)} for each in found]))
+    else:
+        print_churn_benchmark(console, found)
 
 
 @bench.command()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import polars as pl
 
 from puffy_platform.demo.histories import CustomerHistories, customer_histories
 from puffy_platform.methods.churn.customers import COLUMNS, labelled
-from puffy_platform.methods.churn.learners import BASELINES, apply
+from puffy_platform.methods.churn.learners import BASELINES, apply, histories
 from puffy_platform.methods.churn.measures import (
     Bools,
     Estimate,
@@ -26,16 +26,20 @@ from puffy_platform.methods.churn.measures import (
     calibration_error,
     lift_in_top_decile,
 )
+from puffy_platform.methods.clv.bg_nbd import BgNbd, expected_purchases
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Table
 from puffy_platform.tables import TABLES
 from puffy_platform.tables.churn_training import training_days
 
-__all__ = ["BEST", "ChurnBenchmark", "Contender", "measure", "run"]
+__all__ = ["BEST", "EXPECTED", "IN_FORCE", "ChurnBenchmark", "Contender", "mean_aucs", "measure", "run"]
 
 FIRST_DAY = dt.date(2024, 1, 1)
 # Who knows each customer's true rate, and whether it has left, can only be beaten by chance.
 BEST = "(all knowing)"
+# The other way to use BG/NBD: the chance of no purchase when so many are expected (Poisson). No baseline.
+EXPECTED = "(BG/NBD purchases)"
+IN_FORCE = "(in force)"
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ def measure(shop: CustomerHistories, seed: int, scored_day: dt.date, settings: S
         if parameters[row["version"]] is not None
         for mine in [apply(json.loads(parameters[row["version"]]), customers)]
     ]
+    purchases = training.filter(day=scored_day, learner="p_alive")["parameters"][0]
+    if purchases is not None:
+        model = BgNbd(**json.loads(purchases)["bg_nbd"])
+        found.append(_contender(EXPECTED, "", _none_expected(model, customers, churn.horizon_days), churned, gone))
     found.append(_contender(BEST, "", _all_knowing(customers, gone, shop, churn.horizon_days), churned, gone))
     promoted = models.filter(status="promoted")["version"].to_list()
     return ChurnBenchmark(
@@ -129,6 +137,11 @@ def _rows(table: Table, inputs: Inputs, day: dt.date, settings: Settings) -> pl.
     return table.transform(inputs, days, settings).filter(days.covers()).select(list(table.schema)).collect()
 
 
+def _none_expected(model: BgNbd, customers: pl.DataFrame, horizon_days: int) -> Floats:
+    known = histories(customers).cast(pl.Float64)
+    return np.exp(-expected_purchases(model, horizon_days, *(known[name].to_numpy() for name in known.columns)))
+
+
 def _all_knowing(customers: pl.DataFrame, gone: Bools, shop: CustomerHistories, horizon_days: int) -> Floats:
     """The chance of no order, for orders at the true rate until an exponential lifetime ends."""
     rate, leaving = customers["purchases_per_day"].to_numpy(), 1 / shop.model.lifetime_mean_days
@@ -148,10 +161,14 @@ def _contender(name: str, status: str, mine: Floats, churned: Bools, gone: Bools
     )
 
 
-def over_seeds(found: Iterable[ChurnBenchmark]) -> dict[str, list[float]]:
-    """By contender, its AUC in every run."""
+def mean_aucs(found: Sequence[ChurnBenchmark]) -> dict[str, float]:
+    """Mean AUC over shops: of the model in force (0.5 where there is none: then nobody is told from anybody), of the
+    newest version of each learner, of the baselines and the best."""
     aucs: dict[str, list[float]] = {}
-    for each in found:
-        for contender in each.contenders:
-            aucs.setdefault(contender.name, []).append(contender.auc.value)
-    return aucs
+    for shop in found:
+        known = {each.name: each.auc.value for each in shop.contenders}
+        aucs.setdefault(IN_FORCE, []).append(known.get(shop.in_force or "", 0.5))
+        newest = {name.split("-")[0]: auc for name, auc in known.items()}
+        for name, value in newest.items():
+            aucs.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in aucs.items()}

@@ -94,7 +94,8 @@ def _retrained(features: pl.DataFrame, day: dt.date, settings: Settings) -> list
     everybody, known = pl.DataFrame(), None
     if min(churned, came) < churn.min_each:
         too_few = (
-            f"{churned} customers churned and {came} did not in training; at least {churn.min_each} of both are needed"
+            f"of the customers of {snapshots[0]} to {snapshots[-1]} {churned} churned and {came} did not; at least "
+            f"{churn.min_each} of both are needed"
         )
     else:
         everybody = features.filter(pl.col("day") == snapshots[-1]).select(COLUMNS).sort("customer_id")

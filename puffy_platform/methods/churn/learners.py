@@ -22,7 +22,7 @@ from puffy_platform.methods.clv.bg_nbd import BgNbd, fit_bg_nbd, p_alive
 from puffy_platform.methods.clv.lifetime import MIN_REPEAT_CUSTOMERS
 from puffy_platform.settings import Churn
 
-__all__ = ["BASELINES", "LEARNERS", "CannotFit", "apply", "code_hash", "fit"]
+__all__ = ["BASELINES", "LEARNERS", "CannotFit", "apply", "code_hash", "fit", "histories"]
 
 # The challenger last: it comes into force only when it is better than what is simpler.
 LEARNERS = ("logistic", "gradient_boosting")
@@ -163,8 +163,8 @@ def _column(customers: pl.DataFrame, name: str) -> Floats:
     return customers.select(FEATURES[name]).to_numpy()
 
 
-def _histories(customers: pl.DataFrame) -> pl.DataFrame:
-    """In the terms of BG/NBD; orders on the day of the first are one purchase with it."""
+def histories(customers: pl.DataFrame) -> pl.DataFrame:
+    """Frequency, recency and T in the terms of BG/NBD; orders on the day of the first are one purchase with it."""
     recency = pl.col("tenure_days") - pl.col("recency_days")
     return customers.select(
         frequency=pl.when(recency > 0).then(pl.col("frequency") - 1).otherwise(0), recency=recency, T="tenure_days"
@@ -172,18 +172,18 @@ def _histories(customers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _purchases(everybody: pl.DataFrame) -> dict[str, float]:
-    histories = _histories(everybody)
-    repeat = int((histories["frequency"] > 0).sum())
+    known = histories(everybody)
+    repeat = int((known["frequency"] > 0).sum())
     if repeat < MIN_REPEAT_CUSTOMERS:
         raise CannotFit(f"{repeat} customers have bought again; BG/NBD needs {MIN_REPEAT_CUSTOMERS}")
-    model, found = fit_bg_nbd(histories)
+    model, found = fit_bg_nbd(known)
     if not found.converged:
         raise CannotFit("the likelihood of BG/NBD has no maximum: the orders do not tell who has left")
     return {name: _number(value) for name, value in vars(model).items()}
 
 
 def _alive(purchases: Mapping[str, float], customers: pl.DataFrame) -> Floats:
-    columns = _histories(customers).select(pl.all().cast(pl.Float64))
+    columns = histories(customers).select(pl.all().cast(pl.Float64))
     found = p_alive(BgNbd(**purchases), *(columns[name].to_numpy() for name in ("frequency", "recency", "T")))
     return found[:, None]
 

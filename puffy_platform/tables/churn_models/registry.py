@@ -98,8 +98,8 @@ def _judge(rows: list[Row], trained: list[Row], holdout: pl.DataFrame, churned: 
     """Add status, reason and measures to the rows of these trainings."""
     came = len(churned) - int(churned.sum())
     too_few = (
-        f"{int(churned.sum())} customers churned and {came} did not in the holdout; at least {churn.min_each} of both "
-        "are needed"
+        f"of the holdout's customers {int(churned.sum())} churned and {came} did not; at least {churn.min_each} of "
+        "both are needed"
         if min(len(churned) - came, came) < churn.min_each
         else ""
     )
