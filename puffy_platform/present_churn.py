@@ -38,14 +38,13 @@ def _print_versions(console: Console, models: list[dict[str, Any]]) -> None:
     measured = [row for row in models if row["auc"] is not None]
     if not measured:
         return
-    titles = ("trained", "status", "AUC", "recency", "P(alive)", "Brier", "lift")
+    titles = ("status", "AUC", "recency", "P(alive)", "Brier", "lift")
     grid = titled_grid(
         f"Measured on {measured[0]['holdout_customers']:,} customers of {measured[0]['holdout_day']}", "", *titles
     )
     for row in measured:
         grid.add_row(
-            row["learner"],
-            str(row["trained_on"]),
+            f"{row['learner']} {row['trained_on']:%m-%d}",
             row["status"],
             f"{row['auc']:.3f}",
             _gain(row["gain_recency"]),
