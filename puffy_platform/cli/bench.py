@@ -10,7 +10,9 @@ import typer
 
 from puffy_platform.cli.common import AsJson, SettingsFile, app, console, open_platform, stop
 
-bench = typer.Typer(help="Measure the platform: how good its alerts and churn models are, how fast its methods.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure the platform: how good its alerts and churn models are, how fast its methods.", no_args_is_help=True
+)
 app.add_typer(bench, name="bench")
 
 
