@@ -92,7 +92,8 @@ class Reads:
 
     `before` and `after` are whole days, fixed or from the settings; `history` means all days up to and
     including the day. With `touching`, only rows whose date in that column is the day itself are read
-    (`events_enriched` reads the landing days around a day, and of those the rows of that event day).
+    (`events_enriched` reads the landing days around a day, and of those the rows of that event day). `sparse` says that
+    the transform looks at few of the window's days, by a filter on `day`: the others are then not read from disk.
     """
 
     table: str
@@ -101,6 +102,7 @@ class Reads:
     history: bool = False
     touching: str | None = None
     columns: tuple[str, ...] | None = None
+    sparse: bool = False
 
     def window(self, days: DayRange, settings: Settings, start: dt.date) -> DayRange:
         """The upstream days that `days` read; `start` is the first day of every table."""

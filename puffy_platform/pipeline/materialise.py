@@ -80,11 +80,14 @@ def materialise(
 
 def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
     """The rows of the declared window. Few are read at once: a transform and its checks ask for them many times, and
-    each time every day's file would be opened again. Many stay on disk, to be read as far as they are needed."""
+    each time every day's file would be opened again. Many stay on disk, to be read as far as they are needed; so do
+    those of which few days are looked at."""
     window = read.window(span, platform.settings, start)
     snapshot = ledger.snapshot(read.table)
     rows = platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, read.columns)
     rows = rows.filter(span.covers(read.touching)) if read.touching else rows
+    if read.sparse:
+        return rows
     held = sum(entry.rows for day, entry in ledger.of(read.table).items() if day in window)
     return rows.collect().lazy() if held <= platform.settings.run.chunk_rows else rows
 

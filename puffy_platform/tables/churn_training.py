@@ -179,7 +179,7 @@ TABLE = Table(
     group="customers",
     contract=ChurnTrainingContract,
     key=("day", "learner"),
-    reads=(Reads("churn_features", before=lambda settings: settings.churn.reach_days, columns=COLUMNS),),
+    reads=(Reads("churn_features", before=lambda settings: settings.churn.reach_days, columns=COLUMNS, sparse=True),),
     transform=transform,
     settings_sections=("churn",),
     checks=(

@@ -39,7 +39,7 @@ TABLE = Table(
     key=("day", "version"),
     reads=(
         Reads("churn_training", before=_retraining_days),
-        Reads("churn_features", before=_holdout_days, columns=COLUMNS),
+        Reads("churn_features", before=_holdout_days, columns=COLUMNS, sparse=True),
     ),
     transform=register,
     settings_sections=("churn",),
