@@ -32,9 +32,14 @@ def chunks(days: DayRange, rows: Mapping[dt.date, int], run: Run) -> Iterator[Da
 
 
 def rows_read(ledger: Ledger, table: Table) -> dict[dt.date, int]:
-    """How many rows each day has in the largest of the tables that this one reads."""
+    """How many rows each day has in the largest of the tables that this one reads, of those it reads day by day.
+
+    What is read from the first day on is read whole for a chunk of any size: cutting it finer only reads it more often.
+    """
     found: dict[dt.date, int] = {}
     for read in table.reads:
+        if read.history:
+            continue
         for day, entry in ledger.of(read.table).items():
             found[day] = max(found.get(day, 0), entry.rows)
     return found
