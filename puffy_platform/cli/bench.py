@@ -87,6 +87,7 @@ def methods(
     ] = None,
     size: Annotated[float, typer.Option(min=0.0001, max=100, help="Times the usual size, for example 0.01.")] = 1.0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/methods/speed.md.")] = False,
+    settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Speed and memory of the methods: a million journeys, 100,000 customers, ten million events.
@@ -98,6 +99,7 @@ def methods(
     from puffy_platform.present_speed import print_speed, speed_as_markdown
     from puffy_platform.speed import GROUPS, TASKS, measure_task
 
+    open_platform(settings)  # nothing of it is needed, but a mistake in it stops every command
     if unknown := set(groups or ()) - set(GROUPS):
         stop(f"there is no group {sorted(unknown)[0]}; there are {', '.join(GROUPS)}")
     chosen = [task for task in TASKS.values() if task.group in (groups or GROUPS)]
