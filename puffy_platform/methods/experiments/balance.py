@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scipy.stats import chisquare
-
 __all__ = ["MISMATCH_BELOW", "sample_ratio_p"]
 
 # A p value below this is a mismatch: of sound experiments looked at once one in a thousand is stopped for nothing.
@@ -24,5 +22,7 @@ def sample_ratio_p(clients: Mapping[str, int], shares: Mapping[str, float]) -> f
     counts = [clients.get(variant, 0) for variant in shares]
     if not sum(counts) or len(counts) < 2:
         return None
+    from scipy.stats import chisquare
+
     scale = sum(counts) / sum(shares.values())
     return float(chisquare(counts, [share * scale for share in shares.values()]).pvalue)

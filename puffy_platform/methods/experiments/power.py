@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-from scipy.stats import nct, t
 
 __all__ = [
     "clients_for_mean",
@@ -44,6 +43,8 @@ def power_of_mean(difference: float, deviation: float, clients: float, alpha: fl
     shift = math.sqrt(clients / 2) * abs(difference) / deviation
     if clients > LARGE:
         return float(ndtr(shift - ndtri(1 - alpha / 2)))
+    from scipy.stats import nct, t
+
     freedom = 2 * (clients - 1)
     return float(nct.sf(t.isf(alpha / 2, freedom), freedom, shift))
 

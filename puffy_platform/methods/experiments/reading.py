@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
-from scipy.stats import false_discovery_control
 
 from puffy_platform.methods.experiments.balance import MISMATCH_BELOW, sample_ratio_p
 from puffy_platform.methods.experiments.bayes import Belief, belief
@@ -145,6 +144,8 @@ def _metrics(
     alpha: float,
     covariate: bool,
 ) -> tuple[MetricReading, ...]:
+    from scipy.stats import false_discovery_control
+
     found = []
     for name, metric in METRICS.items():
         for variant in treatments:
