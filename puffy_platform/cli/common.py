@@ -25,6 +25,7 @@ __all__ = [
     "console",
     "day_option",
     "days_between",
+    "days_of_events",
     "errors",
     "moment_option",
     "open_platform",
@@ -114,6 +115,20 @@ def days_between(platform: Platform, first: dt.date | None, last: dt.date | None
         stop(f"no landing files in {platform.landing_folder or platform.settings.landing}; give --from and --to")
     begin = first or there.first  # type: ignore[union-attr]
     end = last or there.last  # type: ignore[union-attr]
+    if begin > end:
+        stop(f"--from {begin} is after --to {end}")
+    return DayRange(begin, end)
+
+
+def days_of_events(platform: Platform, first: dt.date | None, last: dt.date | None) -> DayRange:
+    """The range asked for; open ends are the first and the last day with events."""
+    from puffy_platform.pipeline.funnels import event_days
+    from puffy_platform.table import DayRange
+
+    there = event_days(platform)
+    if there is None:
+        stop("there are no events yet: `puffy demo` or `puffy run` makes them")
+    begin, end = first or there.first, last or there.last
     if begin > end:
         stop(f"--from {begin} is after --to {end}")
     return DayRange(begin, end)

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from puffy_platform.cli.common import AsJson, SettingsFile, app, console, day_option, open_platform, stop
+from puffy_platform.cli.common import (
+    AsJson,
+    SettingsFile,
+    app,
+    console,
+    day_option,
+    days_of_events,
+    open_platform,
+    stop,
+)
 from puffy_platform.pipeline.funnels import BREAKDOWNS, COHORT
 
 Breakdown = StrEnum("Breakdown", [*BREAKDOWNS, COHORT])  # type: ignore[misc]
@@ -65,20 +74,14 @@ def funnel(
     from puffy_platform.ingest.judge import EVENTS
     from puffy_platform.methods.funnel import Funnel
     from puffy_platform.methods.funnel_question import FunnelError, read_steps, read_window
-    from puffy_platform.pipeline.funnels import ask_funnel, event_days
+    from puffy_platform.pipeline.funnels import ask_funnel
     from puffy_platform.present_funnel import print_funnel
-    from puffy_platform.table import DayRange
 
     platform = open_platform(settings_file)
     try:
         asked = read_steps(steps, platform.tables["events_enriched"].schema, EVENTS)
         question = Funnel(len(asked), read_window(within), order.value, reentry.value)
-        stored = event_days(platform)
-        if stored is None:
-            stop("there are no events yet: `puffy demo` or `puffy run` makes them")
-        entered = DayRange(first or stored.first, last or stored.last)
-        if entered.first > entered.last:
-            stop(f"--from {entered.first} is after --to {entered.last}")
+        entered = days_of_events(platform, first, last)
         answer = ask_funnel(platform, asked, question, entered, by.value if by else None)
     except FunnelError as error:
         stop(str(error))

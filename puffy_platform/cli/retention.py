@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from puffy_platform.cli.common import AsJson, SettingsFile, app, console, day_option, open_platform, stop
+from puffy_platform.cli.common import (
+    AsJson,
+    SettingsFile,
+    app,
+    console,
+    day_option,
+    days_of_events,
+    open_platform,
+    stop,
+)
 
 
 class By(StrEnum):
@@ -56,20 +65,13 @@ def retention(
     Who has not lived to a day is not in its denominator.
     """
     from puffy_platform.methods.retention import RetentionError, read_marks
-    from puffy_platform.pipeline.funnels import event_days
     from puffy_platform.pipeline.retentions import ask_retention
     from puffy_platform.present_retention import print_retention
-    from puffy_platform.table import DayRange
 
     platform = open_platform(settings_file)
     try:
         marks = read_marks(days)
-        known = event_days(platform)
-        if known is None:
-            stop("there are no events yet: `puffy demo` or `puffy run` makes them")
-        born = DayRange(first or known.first, last or known.last)
-        if born.first > born.last:
-            stop(f"--from {born.first} is after --to {born.last}")
+        born = days_of_events(platform, first, last)
         answer = ask_retention(platform, by.value, marks, born, clock.value, cohort.value)
     except RetentionError as error:
         stop(str(error))

@@ -53,7 +53,7 @@ def platform(made_once: tuple[Path, Moment], tmp_path: Path) -> Platform:
 
 
 def revenue(platform: Platform, table: str = "purchases") -> list[int]:
-    rows = platform.warehouse.read(platform.tables[table]).sort("day").collect()
+    rows = platform.warehouse.read(platform.tables[table]).sort("day", -pl.col("revenue_cents")).collect()
     return rows["revenue_cents"].to_list()
 
 

@@ -71,7 +71,7 @@ def test_crawlers_count_when_bots_are_included() -> None:
     assert found.select("sessions", "clients", "conversions", "conversion_rate").unique().rows() == [(1, 1, 0, 0)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(history=histories())
 def test_every_model_and_window_adds_up_to_the_orders_of_the_day(history: pl.DataFrame) -> None:
     visits = compute(sessions.TABLE, {"events_enriched": history}, HISTORY, DEFAULTS)

@@ -135,7 +135,7 @@ def is_same_buyer(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one["client_id"] is not None and one["client_id"] == other["client_id"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(history=histories())
 def test_every_purchase_is_judged_as_a_plain_reading_does_whatever_the_chunks(history: pl.DataFrame) -> None:
     inputs = {"purchases": purchases_of(history)}

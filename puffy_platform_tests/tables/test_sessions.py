@@ -182,7 +182,7 @@ def plain_reading(
     return sorted(found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(history=histories(), chunk_days=st.integers(2, 8))
 def test_day_by_day_gives_the_sessions_of_the_whole_history(history: pl.DataFrame, chunk_days: int) -> None:
     inputs = {"events_enriched": history}

@@ -86,7 +86,7 @@ def test_a_purchase_in_a_session_that_began_the_day_before_is_in_that_session() 
     assert found["days_to_convert"] == pytest.approx(10 / 1440)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(history=histories())
 def test_every_order_has_a_journey_that_agrees_with_attribution(history: pl.DataFrame) -> None:
     visits = compute(sessions.TABLE, {"events_enriched": history}, HISTORY, DEFAULTS)
