@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from puffy_platform.cli import app
-from puffy_platform.pipeline import Platform
+from puffy_platform.pipeline import Platform, materialise
+from puffy_platform.pipeline.materialise import store
 from puffy_platform.settings import load_settings
 from puffy_platform.table import DayRange
 from puffy_platform.tables import TABLES
+from puffy_platform.warehouse import Ledger
 from puffy_platform_tests.tables.churn_shop import RETRAINED, SETTINGS, SPAN, frames
-from puffy_platform_tests.windows import compute, settings_with
 
 SHORT = {
     f"PUFFY_CHURN__{name.upper()}": str(value)
     for name, value in SETTINGS.churn.model_dump().items()
     if name not in ("activity", "max_psi")
 }
+CHURN_TABLES = ("churn_training", "churn_models", "churn_scores")
+DAYS = {name: SPAN for name in CHURN_TABLES} | {
+    "churn_training": DayRange(RETRAINED - dt.timedelta(days=56), SPAN.last)
+}
+# A retraining of which no features are known.
+LATER = RETRAINED + dt.timedelta(days=28 * 12)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The day of a retraining with a model in force, and the next day, on which it has not enough data."""
+    """Around the day of a retraining with a model in force; and a later day, on which there is not enough data."""
     folder = tmp_path_factory.mktemp("home")
-    platform = Platform(load_settings(folder, environment={}))
-    most = settings_with(churn={**SETTINGS.churn.model_dump(), "min_each": 100_000})
-    for day, settings in ((RETRAINED, SETTINGS), (SPAN.last, most)):
+    platform = platform_of(folder)
+    known = frames()["churn_features"]
+    for day in known["day"].unique():
         span = DayRange(day, day)
-        rows = dict(frames())
-        for name in ("churn_training", "churn_models", "churn_scores"):
-            window = DayRange(RETRAINED, day) if name == "churn_training" else span
-            rows[name] = compute(TABLES[name], rows, window, settings)
-        if settings is SETTINGS:
-            rows["churn_models"] = frames()["churn_models"].filter(day=day)
-            rows["churn_scores"] = compute(TABLES["churn_scores"], rows, span, settings)
-        for name in ("churn_features", "churn_models", "churn_scores"):
-            own = rows[name].filter(day=day).select(list(TABLES[name].schema))
-            platform.warehouse.replace(TABLES[name], span, own, {})
+        rows = known.filter(day=day)
+        store(platform, Ledger(platform.warehouse), TABLES["churn_features"], span, rows, {day: "given"}, "test")
+    for name in CHURN_TABLES:
+        report = materialise(platform, TABLES[name], DAYS[name], run_id="test")
+        assert report.outcomes.filter(status="fail").is_empty()
+    materialise(platform, TABLES["churn_training"], DayRange(LATER, LATER), run_id="test")
+    for name in ("churn_models", "churn_scores"):
+        materialise(platform, TABLES[name], DayRange(LATER, LATER), run_id="test")
     return folder
+
+
+def platform_of(home: Path, **run: int) -> Platform:
+    settings = load_settings(home, environment={})
+    changes = {"churn": SETTINGS.churn, "run": settings.run.model_copy(update=run)}
+    return Platform(settings.model_copy(update=changes))
 
 
 def asked(home: Path, *arguments: str) -> Any:
@@ -54,6 +67,15 @@ def lines_of(home: Path, *arguments: str) -> list[str]:
     assert run.exit_code == 0, run.output
     assert max(map(len, run.stdout.splitlines())) <= 80
     return [" ".join(line.split()) for line in run.stdout.splitlines()]
+
+
+def test_day_by_day_the_same_versions_come_into_force_and_nothing_is_written_again(home: Path) -> None:
+    platform = platform_of(home, chunk_days=1)
+    assert platform.warehouse.read(TABLES["churn_models"]).filter(status="promoted").collect().height == len(SPAN)
+    for name in CHURN_TABLES:
+        days = DAYS[name] if name != "churn_training" else DayRange(RETRAINED, RETRAINED)
+        report = materialise(platform, TABLES[name], days, run_id="test")
+        assert [result.changed for result in report.days] == [False] * len(days)
 
 
 def test_versions_baselines_calibration_and_drift_are_shown(home: Path) -> None:
@@ -86,7 +108,7 @@ def test_json_holds_the_registry_and_the_groups(home: Path) -> None:
 def test_a_day_without_models_says_which_there_are(home: Path, tmp_path: Path) -> None:
     missing = asked(home, "churn", "--date", "2020-01-01")
     assert missing.exit_code == 2
-    assert f"there are {RETRAINED} to {SPAN.last}" in " ".join(missing.output.split())
+    assert f"there are {SPAN.first} to {LATER}" in " ".join(missing.output.split())
     assert asked(tmp_path, "churn").exit_code == 2
 
 
