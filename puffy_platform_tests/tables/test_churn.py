@@ -96,8 +96,15 @@ def test_everybody_at_risk_is_scored_by_the_version_in_force() -> None:
     assert rows["version"].unique().to_list() == [in_force()["version"]]
     mine = apply(json.loads(str(in_force()["parameters"])), known.sort("customer_id"))
     assert rows["churn_probability"].to_list() == pytest.approx(mine.tolist())
-    by_group = rows.group_by("risk_group").agg(pl.col("churn_probability").mean()).sort("risk_group")
-    assert by_group["churn_probability"].is_sorted()
+    groups = pl.DataFrame(in_force()["calibration"]).with_row_index("risk_group", 1)
+    own = rows.join(groups, on=pl.col("risk_group").cast(pl.UInt32), suffix="_of_group", maintain_order="left")
+    # The first group reaches down to 0, the last up to 1.
+    up_to = [*own["up_to"]]
+    below = {0.0, *groups["up_to"]}
+    for probability, border in zip(rows["churn_probability"], up_to, strict=True):
+        assert max(each for each in below if each < border) < probability
+        assert probability <= border or border == groups["up_to"][-1]
+    assert own["group_observed"].to_list() == own["observed"].to_list()
     assert (rows["group_low"] <= rows["group_observed"]).all()
 
 

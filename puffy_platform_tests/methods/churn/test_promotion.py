@@ -12,10 +12,10 @@ TRUTH = RANDOM.normal(size=2_000)
 CHURNED = RANDOM.random(2_000) < 1 / (1 + np.exp(-TRUTH))
 
 
-def told(noise: float) -> np.ndarray:
+def told(noise: float, seed: int = 7) -> np.ndarray:
     """Probabilities of who sees the truth through so much noise."""
     shrunk = 1 / (1 + noise**2)
-    return np.asarray(1 / (1 + np.exp(-shrunk * (TRUTH + noise * np.random.default_rng(7).normal(size=2_000)))))
+    return np.asarray(1 / (1 + np.exp(-shrunk * (TRUTH + noise * np.random.default_rng(seed).normal(size=2_000)))))
 
 
 BASELINES = {"recency": told(2.0), "p_alive": told(3.0)}
@@ -47,6 +47,15 @@ def test_who_beats_only_one_baseline_is_rejected_and_told_which() -> None:
     assert statuses(found) == ["rejected", "rejected"]
     assert found["poor"].why.startswith("AUC not clearly above that of recency alone (-0.")
     assert "P(alive)" in found["bad"].why
+
+
+def test_a_little_better_is_not_better() -> None:
+    """Other noise of nearly the same strength: a higher AUC, by chance or not, nobody can tell."""
+    found = judge(little=told(1.8, seed=8))
+    assert found["little"].gains["recency"].value > 0
+    assert statuses(found) == ["rejected"]
+    found = judge(old=told(0.5, seed=9), little=told(0.45, seed=8))
+    assert statuses(found) == ["promoted", "candidate"]
 
 
 def test_a_rejected_version_cannot_be_the_one_to_beat() -> None:
