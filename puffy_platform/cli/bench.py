@@ -83,7 +83,7 @@ def churn(
 def methods(
     groups: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[GROUP]...", help="attribution, clv, funnel, retention; default: all."),
+        typer.Argument(metavar="[GROUP]...", help="attribution, clv, churn, funnel, retention; default: all."),
     ] = None,
     size: Annotated[float, typer.Option(min=0.0001, max=100, help="Times the usual size, for example 0.01.")] = 1.0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/methods/speed.md.")] = False,

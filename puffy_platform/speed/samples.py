@@ -7,12 +7,13 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
+from puffy_platform.methods.churn.customers import FEATURES
 from puffy_platform.methods.clv.bg_nbd import BgNbd
 from puffy_platform.methods.clv.gamma_gamma import GammaGamma
 from puffy_platform.table import DayRange
 from puffy_platform.tables.funnel import STEPS
 
-__all__ = ["DAYS", "PURCHASES", "SPEND", "customers", "events", "journeys"]
+__all__ = ["DAYS", "PURCHASES", "SPEND", "at_risk", "customers", "events", "journeys"]
 
 CHANNELS = 15
 MEAN_TOUCHES = 2.5
@@ -72,6 +73,16 @@ def customers(count: int, seed: int = 1) -> pl.DataFrame:
             "monetary": np.where(frequency > 0, monetary, 0.0),
         }
     )
+
+
+def at_risk(count: int, seed: int = 1) -> pl.DataFrame:
+    """Rows of churn_features, with who churned: the more probably, the longer ago the last order and visit."""
+    rng = np.random.default_rng(seed)
+    days = {name: rng.integers(0, 90, count) for name in FEATURES if name.endswith("_days")}
+    shares = {name: rng.random(count) for name in FEATURES if "_share_" in name}
+    counts = {name: rng.poisson(2.0, count) for name in FEATURES if name not in days and name not in shares}
+    odds = (days["recency_days"] + days["last_seen_days"]) / 60
+    return pl.DataFrame({**days, **shares, **counts, "churned": rng.random(count) < 1 / (1 + np.exp(-odds))})
 
 
 def events(count: int, seed: int = 1) -> pl.DataFrame:

@@ -84,6 +84,30 @@ def _score(customers: pl.DataFrame) -> Said:
     return {"scored": found["p_alive"].count(), "purchases in 365 days": round(found["expected_purchases_365"].sum())}
 
 
+def _train(learner: str, customers: pl.DataFrame) -> Said:
+    """Features are read, scaled and fitted; the model is made plain."""
+    from puffy_platform.methods.churn.learners import apply
+
+    model = _churn_model(learner, customers)
+    said: Said = {"churned": int(customers["churned"].sum())}
+    return said | {"expected": round(float(apply(model, customers).sum()))}
+
+
+def _predict(customers: pl.DataFrame) -> Said:
+    """By boosted trees, the slower of the two, that were fitted to few."""
+    from puffy_platform.methods.churn.learners import apply
+
+    found = apply(_churn_model("gradient_boosting", customers.head(1_000)), customers)
+    return {"scored": len(found), "expected": round(float(found.sum()))}
+
+
+def _churn_model(learner: str, customers: pl.DataFrame) -> Mapping[str, Any]:
+    from puffy_platform.methods.churn.learners import fit
+    from puffy_platform.settings import load_settings
+
+    return fit(learner, customers, customers["churned"].to_numpy(), customers, load_settings(environment={}).churn)
+
+
 def _funnel(order: str, reentry: str, events: pl.DataFrame) -> Said:
     """Steps are marked, attempts made and folded: the shop's funnel within 7 days."""
     from puffy_platform.methods.funnel import Funnel, attempts
@@ -123,6 +147,11 @@ def _all() -> list[Task]:
         Task("daily_table", "attribution", paths, "paths", samples.journeys, _daily_attribution),
         Task("clv_fit", "clv", people, "customers", samples.customers, _fit),
         Task("clv_score", "clv", people, "customers", samples.customers, _score),
+        *(
+            Task(f"churn_{learner}", "churn", 3 * people, "rows", samples.at_risk, partial(_train, learner))
+            for learner in ("logistic", "gradient_boosting")
+        ),
+        Task("churn_score", "churn", people, "customers", samples.at_risk, _predict),
         *(
             Task(
                 f"funnel_{order}_{reentry}", "funnel", many, "events", samples.events, partial(_funnel, order, reentry)

@@ -10,7 +10,7 @@ from puffy_platform.speed import GROUPS, TASKS, Task
 from puffy_platform.speed.samples import customers, events
 from puffy_platform_tests.command import puffy
 
-TINY = {"attribution": 2_000, "clv": 300, "funnel": 5_000, "retention": 5_000}
+TINY = {"attribution": 2_000, "clv": 300, "churn": 400, "funnel": 5_000, "retention": 5_000}
 
 
 def of_group(group: str) -> list[Task]:
@@ -29,6 +29,12 @@ def test_all_customers_are_fitted_and_scored() -> None:
     repeat = customers(TINY["clv"]).filter(frequency=0).height
     assert fitted["repeat customers"] == TINY["clv"] - repeat > 50
     assert scored["scored"] == TINY["clv"]
+
+
+def test_as_many_churn_as_the_models_expect_and_all_are_scored() -> None:
+    *trained, scored = (task.run(task.sample(TINY["churn"])) for task in of_group("churn"))
+    assert [one["churned"] == pytest.approx(one["expected"], abs=1) for one in trained] == [True, True]
+    assert scored["scored"] == TINY["churn"]
 
 
 @pytest.mark.parametrize("task", of_group("funnel"), ids=lambda task: task.name)

@@ -59,9 +59,12 @@ def fit(learner: str, customers: pl.DataFrame, churned: Bools, everybody: pl.Dat
 
     `everybody`: all customers of one day, also those not at risk, for BG/NBD. Raises CannotFit.
     """
+    import sklearn.ensemble
+    import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    # Sums of several threads differ in their last bits; and so few rows are faster without.
+    # Sums of several threads differ in their last bits, and boosting spins in them. Only libraries that are loaded by
+    # now are limited, hence the imports.
     with threadpool_limits(1):
         return _fitted(learner, customers, churned, everybody, churn)
 
