@@ -144,6 +144,7 @@ def _person() -> FeatureSet:
 SETS: tuple[FeatureSet, ...] = (
     _row_of_the_day("churn_features", "customer_id"),
     _row_of_the_day("customer_value", "customer_id"),
+    _row_of_the_day("churn_scores", "customer_id"),
     _activity(),
     _last_session(),
     _person(),
