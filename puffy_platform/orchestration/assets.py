@@ -7,6 +7,7 @@ import dagster as dg
 
 from puffy_platform.orchestration.describe import asset_spec, check_results_of, check_specs, day_metadata
 from puffy_platform.orchestration.names import HELD_BACK, SKIP_CURRENT_TAG
+from puffy_platform.orchestration.patience import patiently
 from puffy_platform.pipeline import Platform, Report, materialise, materialise_ingest
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
@@ -44,7 +45,8 @@ def ingest_asset(platform: Platform, partitions: dg.PartitionsDefinition) -> dg.
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
-        reports = materialise_ingest(platform, _days(context), run_id=context.run.run_id, force=_force(context))
+        days, run_id, force = _days(context), context.run.run_id, _force(context)
+        reports = patiently(context, lambda: materialise_ingest(platform, days, run_id=run_id, force=force))
         yield from _results(context, platform, [(platform.tables[name], report) for name, report in reports.items()])
 
     return ingest
@@ -63,7 +65,8 @@ def derived_asset(table: Table, platform: Platform, partitions: dg.PartitionsDef
     )
     def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object] | dg.AssetCheckResult]:
         platform = context.resources.platform
-        report = materialise(platform, table, _days(context), run_id=context.run.run_id, force=_force(context))
+        days, run_id, force = _days(context), context.run.run_id, _force(context)
+        report = patiently(context, lambda: materialise(platform, table, days, run_id=run_id, force=force))
         yield from _results(context, platform, [(table, report)])
 
     return compute

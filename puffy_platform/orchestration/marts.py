@@ -17,6 +17,7 @@ from dagster_duckdb.io_manager import DuckDbClient
 from dagster_duckdb_pandas import DuckDBPandasIOManager
 
 from puffy_platform.marts import MARTS, Mart
+from puffy_platform.orchestration.patience import patiently
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import CHECK_RESULTS, check_results
 from puffy_platform.pipeline.status import declared
@@ -85,8 +86,9 @@ def marts_asset(platform: Platform) -> dg.AssetsDefinition:
     def marts(context: dg.AssetExecutionContext) -> Iterator[dg.Output[object]]:
         platform = context.resources.platform
         final_until = platform.final_until(Ledger(platform.warehouse))
+        frames = patiently(context, lambda: {mart.name: _lazy(platform, mart, final_until).collect() for mart in MARTS})
         for mart in MARTS:
-            rows = _lazy(platform, mart, final_until).collect()
+            rows = frames[mart.name]
             # pandas has no exact decimal; text keeps every cent until the published file gives it its type.
             plain = rows.with_columns(pl.col(pl.Decimal).cast(pl.String))
             yield dg.Output(plain.to_pandas(), output_name=mart.name, metadata={"dagster/row_count": rows.height})

@@ -8,6 +8,7 @@ from puffy_platform.orchestration.assets import LANDING_FILES
 from puffy_platform.orchestration.attempts import WORK_TAG, Attempts
 from puffy_platform.orchestration.describe import KINDS, check_results_of
 from puffy_platform.orchestration.names import RUNNING_DAY_JOB, last_partition
+from puffy_platform.orchestration.patience import patiently
 from puffy_platform.pipeline import Landing, Platform
 from puffy_platform.pipeline.running import RUNNING_DAY, judge_running, record_running, running_files, running_rows
 
@@ -31,7 +32,8 @@ def running_day_asset(platform: Platform) -> dg.AssetsDefinition:
     def look(context: dg.AssetExecutionContext) -> dg.MaterializeResult[object]:
         platform = context.resources.platform
         named = context.run.tags.get(DAY_TAG)
-        found = judge_running(platform, dt.date.fromisoformat(named) if named else _running_day())
+        day = dt.date.fromisoformat(named) if named else _running_day()
+        found = patiently(context, lambda: judge_running(platform, day))
         record_running(platform, found, context.run.run_id)
         until = f"{found.day} until {found.hours:02d}:00 UTC"
         for check in check_results_of(platform.tables[found.report.table], found.report):

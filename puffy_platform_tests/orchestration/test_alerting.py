@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import errno
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,7 +231,7 @@ def test_a_step_that_crashes_is_told_without_its_text_until_the_same_days_succee
     platform: Platform, instance: dg.DagsterInstance, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*arguments: Any, **options: Any) -> None:
-        raise OSError("no space left for ann@example.com")
+        raise OSError(errno.ENOSPC, "no space left for ann@example.com")
 
     definitions = connected(platform, slack)
     with monkeypatch.context() as patch:

@@ -261,7 +261,7 @@ def test_what_fails_is_tried_again_at_once_and_then_ever_more_patiently(
     for pause_minutes in (0, 0, 5, 15, 60, 60):
         pause = dt.timedelta(minutes=pause_minutes)
         if pause_minutes:
-            early = ask(platform, instance, pause - dt.timedelta(minutes=2))
+            early = ask(platform, instance, 0.75 * pause - dt.timedelta(minutes=1))
             assert early == Wave(waiting="what failed is tried again after a pause")
         wave = ask(platform, instance, pause)
         keys += [request.run_key for request in wave.requests]
