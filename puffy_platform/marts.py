@@ -20,13 +20,28 @@ __all__ = ["MARTS", "Mart"]
 class Mart:
     """One table of the DuckDB file. `build(inputs, final_until)` gets its tables whole; `final_until` says, by
     table, the last day that can no longer change (None while nothing has landed). With `reads_outcomes` it also gets
-    `check_results`: the newest outcome of every table, day and check."""
+    `check_results`: the newest outcome of every table, day and check. `day` is its column of days."""
 
     name: str
     description: str
     reads: tuple[str, ...]
     build: Callable[[Inputs, Mapping[str, dt.date | None]], pl.LazyFrame]
     reads_outcomes: bool = False
+    day: str = "day"
+
+    def rows(self, inputs: Inputs, final_until: Mapping[str, dt.date | None], stale: pl.DataFrame) -> pl.LazyFrame:
+        """What is published. `is_stale`: the row is of a day of which any of the mart's tables holds old rows (`stale`,
+        by table and day); of a mart about tables, of which the table in the row does."""
+        rows = self.build(inputs, final_until)
+        if "table" in rows.collect_schema():
+            old, on = stale.select("table", pl.col("day").alias(self.day)), ["table", self.day]
+        else:
+            of_its_tables = stale.filter(pl.col("table").is_in(self.reads))
+            old, on = of_its_tables.select(pl.col("day").alias(self.day)).unique(), [self.day]
+        marked = old.lazy().with_columns(is_stale=pl.lit(True))
+        return rows.join(marked, on=on, how="left", maintain_order="left").with_columns(
+            pl.col("is_stale").fill_null(False)
+        )
 
 
 def money(cents: str) -> pl.Expr:
@@ -175,7 +190,7 @@ MARTS = (
     Mart("daily_kpis", "Sessions, orders, revenue and rates a day.", ("sessions", "conversions"), _daily_kpis),
     Mart("channel_daily", "Channels by model and look-back window a day.", ("channel_summary",), _channel_daily),
     Mart("orders", "Every purchase with its kind and journey.", ("conversions", "user_journeys"), _orders),
-    Mart("cohorts", "Retention and revenue triangles.", ("cohorts",), _cohorts),
-    Mart("data_quality", "Every landing file: rows, money, drift.", ("file_drift",), _data_quality),
+    Mart("cohorts", "Retention and revenue triangles.", ("cohorts",), _cohorts, day="as_of"),
+    Mart("data_quality", "Every landing file: rows, money, drift.", ("file_drift",), _data_quality, day="landing_day"),
     Mart("monitoring", "GREEN, YELLOW or RED a table and day, and why.", ("anomalies",), _monitoring, True),
 )

@@ -108,6 +108,10 @@ def _results(
                 )
             else:
                 context.add_asset_metadata(metadata, asset_key=table.name, partition_key=str(result.day))
+        for day in report.held_back if is_chosen else ():
+            known = ledger.get(table.name, day)
+            state = "old rows: a check held the new ones back" if known and known.rows else "held back by a check"
+            context.log_event(dg.AssetObservation(table.name, partition=str(day), metadata={"state": state}))
         if is_chosen and not held_back:
             changed = sum(result.changed for result in report.days)
             yield dg.MaterializeResult(

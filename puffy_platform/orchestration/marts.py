@@ -20,6 +20,7 @@ from puffy_platform.marts import MARTS, Mart
 from puffy_platform.orchestration.patience import patiently
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import CHECK_RESULTS, check_results
+from puffy_platform.pipeline.stale import stale_days
 from puffy_platform.pipeline.status import declared
 from puffy_platform.warehouse import Ledger
 
@@ -85,8 +86,7 @@ def marts_asset(platform: Platform) -> dg.AssetsDefinition:
     )
     def marts(context: dg.AssetExecutionContext) -> Iterator[dg.Output[object]]:
         platform = context.resources.platform
-        final_until = platform.final_until(Ledger(platform.warehouse))
-        frames = patiently(context, lambda: {mart.name: _lazy(platform, mart, final_until).collect() for mart in MARTS})
+        frames = patiently(context, lambda: _frames(platform))
         for mart in MARTS:
             rows = frames[mart.name]
             # pandas has no exact decimal; text keeps every cent until the published file gives it its type.
@@ -115,10 +115,11 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
         if not built.exists():
             raise dg.Failure("published_marts needs the marts of the same run: materialise the group `marts` together")
         final_until = platform.final_until(Ledger(platform.warehouse))
+        nothing_stale = pl.DataFrame(schema={"table": pl.String, "day": pl.Date})
         with duckdb.connect(str(built)) as connection:
             present = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
             for mart in MARTS:
-                typed = _lazy(platform, mart, final_until).limit(0).collect()
+                typed = _lazy(platform, mart, final_until, nothing_stale).limit(0).collect()
                 if mart.name not in present:
                     # The IO manager makes no table for an empty frame; an analyst's query should find one.
                     connection.register("typed", typed.to_arrow())
@@ -151,8 +152,13 @@ def _reads() -> list[str]:
     return sorted({name for mart in MARTS for name in mart.reads})
 
 
-def _lazy(platform: Platform, mart: Mart, final_until: dict[str, dt.date | None]) -> pl.LazyFrame:
+def _frames(platform: Platform) -> dict[str, pl.DataFrame]:
+    final_until, stale = platform.final_until(Ledger(platform.warehouse)), stale_days(platform)
+    return {mart.name: _lazy(platform, mart, final_until, stale).collect() for mart in MARTS}
+
+
+def _lazy(platform: Platform, mart: Mart, final_until: dict[str, dt.date | None], stale: pl.DataFrame) -> pl.LazyFrame:
     inputs = {name: platform.warehouse.read(platform.tables[name]) for name in mart.reads}
     if mart.reads_outcomes:
         inputs[CHECK_RESULTS] = declared(platform, check_results(platform)).lazy()
-    return mart.build(inputs, final_until)
+    return mart.rows(inputs, final_until, stale)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from puffy_platform.marts import MARTS
 from puffy_platform.orchestration.attempts import Attempts
 from puffy_platform.orchestration.names import (
     INGEST_JOB,
@@ -119,21 +118,14 @@ def world(platform: Platform) -> str:
 
 
 def next_publication(platform: Platform, instance: dg.DagsterInstance, now: dt.datetime) -> Wave:
-    """The marts, when a table they read was recorded after the run that published them began, and no more work is
-    to be expected in a moment."""
+    """The marts, when anything was recorded after the run that published them began, and no more work is to be expected
+    in a moment. A day held back is recorded too: the marts say that its rows, and those that rest on it, are old."""
     for job in (MARTS_JOB, INGEST_JOB, TABLES_JOB, REFRESH_JOB):
         if _under_way(instance, job):
             return Wave(waiting=f"a run of {job} is under way")
-    ledger = Ledger(platform.warehouse)
-    recorded = [
-        entry.recorded_at
-        for name in {name for mart in MARTS for name in mart.reads}
-        for entry in ledger.of(name).values()
-        if entry.recorded_at is not None
-    ]
-    if not recorded:
+    newest, published = Ledger(platform.warehouse).last_recorded, _published(instance)
+    if newest is None:
         return Wave(waiting="nothing has been computed yet")
-    newest, published = max(recorded), _published(instance)
     if published is not None and published >= newest and platform.settings.marts.exists():
         return Wave(waiting="the marts are published")
     if now - newest < dt.timedelta(seconds=2 * platform.settings.run.look_every_seconds):

@@ -17,7 +17,7 @@ from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
-__all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "declared", "status_of"]
+__all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "days_that_read", "declared", "status_of"]
 
 GREEN, YELLOW, RED = "GREEN", "YELLOW", "RED"
 _ORDER = (GREEN, YELLOW, RED)
@@ -128,7 +128,7 @@ def _doubts(platform: Platform, doubtful: Iterable[tuple[str, dt.date]], day: dt
     for name, held_back in doubtful:
         reached = {name: DayRange(held_back, held_back)}
         for table in platform.derived:
-            reading = _days_that_read(platform, table, reached, max(day, held_back))
+            reading = days_that_read(platform, table, reached, max(day, held_back))
             if reading is not None and table.name != name:
                 reached[table.name] = reading
         for reader in reached.keys() - {name}:
@@ -137,7 +137,7 @@ def _doubts(platform: Platform, doubtful: Iterable[tuple[str, dt.date]], day: dt
     return {table: f"{words}: {_some(found)}" for table, found in roots.items()}
 
 
-def _days_that_read(platform: Platform, table: Table, reached: Mapping[str, DayRange], end: dt.date) -> DayRange | None:
+def days_that_read(platform: Platform, table: Table, reached: Mapping[str, DayRange], end: dt.date) -> DayRange | None:
     """The days of the table that read any of the days reached so far, `end` being the last day there is."""
     found = [read.read_by(reached[read.table], platform.settings, end) for read in table.reads if read.table in reached]
     return DayRange(min(days.first for days in found), max(days.last for days in found)) if found else None

@@ -146,6 +146,12 @@ class Ledger:
             if view is not None:
                 self._views[table] = self._match(table, snapshot or view.snapshot)
 
+    @property
+    def last_recorded(self) -> dt.datetime | None:
+        """When anything about any table was recorded last."""
+        found = self._facts["recorded_at"].max()
+        return found if isinstance(found, dt.datetime) else None
+
     def has_moved_on(self) -> bool:
         """Whether anyone else has recorded something since this ledger was read."""
         return self.warehouse.version(NAME) != self._version

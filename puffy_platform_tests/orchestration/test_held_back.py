@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import dagster as dg
+import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -47,12 +48,15 @@ CHECKED["events_enriched"] = dataclasses.replace(
 
 @dataclass(frozen=True)
 class Stage:
-    """What a run said, what `puffy status` said of the held-back day after it, and what was there."""
+    """What a run said, what `puffy status` said of the held-back day after it, and what was there; which days the marts
+    call stale, by mart, and what Dagster shows of the held-back day of events_enriched."""
 
     run: Finished
     status: Finished
     frames: dict[str, pl.DataFrame]
     materialised: dict[str, set[str]]
+    stale: dict[str, set[dt.date]]
+    observed: list[object]
 
     def rows(self, table: str, day: dt.date) -> pl.DataFrame:
         return self.frames[table].filter(pl.col("day") == day)
@@ -106,7 +110,17 @@ def run_and_look(home: Path, day: dt.date) -> Stage:
     frames = {name: platform.warehouse.read(table).collect() for name, table in TABLES.items()}
     with patch.dict(os.environ), open_instance(platform) as instance:
         materialised = {name: instance.get_materialized_partitions(dg.AssetKey(name)) for name in TABLES}
-    return Stage(run, status, frames, materialised)
+        asked = dg.AssetRecordsFilter(dg.AssetKey("events_enriched"), asset_partitions=[str(day)])
+        found = instance.fetch_observations(asked, limit=1).records
+    observed = [record.asset_observation.metadata["state"].value for record in found if record.asset_observation]
+    with duckdb.connect(str(home / "marts.duckdb"), read_only=True) as marts:
+        stale = {
+            name: {day for (day,) in marts.execute(f"select distinct {column} from {name} where is_stale").fetchall()}
+            for name, column in (("daily_kpis", "day"), ("orders", "day"), ("data_quality", "landing_day"))
+        }
+        named = marts.execute("select distinct day from monitoring where is_stale and \"table\" = 'events_enriched'")
+        stale["monitoring of events_enriched"] = {day for (day,) in named.fetchall()}
+    return Stage(run, status, frames, materialised, stale, observed)
 
 
 def test_the_run_names_the_day_and_the_check_and_ends_with_code_1(story: Story) -> None:
@@ -164,6 +178,19 @@ def test_status_says_that_old_rows_stand_and_what_rests_on_them(story: Story) ->
         colour, reasons = stage.told(name)
         assert colour == "YELLOW"
         assert f"rests on what a check held back: events_enriched {OLD}" in reasons
+
+
+def test_the_marts_and_dagster_say_that_old_rows_stand(story: Story) -> None:
+    """A session of the day before may run on into the held-back day, so its day rests on it as well."""
+    before = OLD - dt.timedelta(days=1)
+    assert story.then.stale == {
+        "daily_kpis": {before, OLD},
+        "orders": {before, OLD},
+        "data_quality": set(),
+        "monitoring of events_enriched": {OLD},
+    }
+    assert story.then.observed == ["old rows: a check held the new ones back"]
+    assert not any(story.at_last.stale.values())
 
 
 def test_a_bad_file_that_is_taken_back_leaves_no_trace(story: Story) -> None:
