@@ -17,7 +17,8 @@ def print_alert_benchmark(console: Console, found: AlertBenchmark) -> None:
     """Four tables: the detector, the methods compared, kinds of incidents, false messages and repeats."""
     console.print(f"Shops of seeds {found.seeds[0]} to {found.seeds[-1]}, 52 weeks each after 8 weeks of history.")
     console.print(
-        "day 1: of the found, on the first day they could be; false, again (about one found before): a week.\n"
+        "day 1: of the found, on the first day they could be; posted: messages a week, of which false, again (about one "
+        "found before).\n"
     )
     _print_scores(console, found)
     _print_methods(console, found)
@@ -42,13 +43,14 @@ def _scores(score: Score) -> tuple[str, ...]:
         _share(score.precision),
         _share(score.recall),
         _share(score.first_day_share),
+        f"{score.posted_a_week:.2f}",
         f"{score.false_a_week:.2f}",
         f"{score.repeats_a_week:.2f}",
         f"{score.incidents:,}",
     )
 
 
-HEADS = ("precision", "recall", "day 1", "false", "again", "planted")
+HEADS = ("precision", "recall", "day 1", "posted", "false", "again", "planted")
 
 
 def _print_scores(console: Console, found: AlertBenchmark) -> None:

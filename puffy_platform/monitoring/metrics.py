@@ -41,7 +41,7 @@ class Metric:
     kind: Kind
     layer: Layer
     table: str
-    sigmas: float = 4.5
+    sigmas: float = 4.9
     least_change: float = 0.20
     least_points: float = 0.0
     least_amount: float = 0.0
@@ -64,7 +64,7 @@ class Metric:
 
 def _quality_share(name: str, words: str, table: str, **more: float | bool) -> Metric:
     """A share that should be small: it has no weekly season, so a few days are enough, and only a rise is trouble."""
-    options = {"least_points": 0.02, "least_amount": 4.0, "least_days": 5, "up_only": True, "sigmas": 4.5, **more}
+    options = {"least_points": 0.02, "least_amount": 4.0, "least_days": 5, "up_only": True, "sigmas": 4.9, **more}
     return Metric(name, words, "share", "quality", table, **options)  # type: ignore[arg-type]
 
 
@@ -75,14 +75,14 @@ _ALL = (
     _quality_share("duplicate_share", "share of rows delivered again", "duplicate_events"),
     _quality_share("quarantined_share", "share of rows quarantined {}", "quarantined_events", least_points=0.01),
     _quality_share("naive_timestamp_share", "share of timestamps without an offset", "raw_events"),
-    _quality_share("null_share", "share of nulls in {}", "raw_events", sigmas=4.0),
-    Metric("events", "events", "count", "quality", "events_enriched", sigmas=3.6, least_change=0.18, is_covered=True),
+    _quality_share("null_share", "share of nulls in {}", "raw_events", sigmas=4.3),
+    Metric("events", "events", "count", "quality", "events_enriched", sigmas=3.9, least_change=0.18, is_covered=True),
     # Of hours, only empty ones are looked for.
     Metric("hour_events", "events of {0}:00 to {0}:59 UTC", "count", "quality", "events_enriched", is_judged=False),
-    Metric("event_share", "share of events {}", "share", "quality", "events_enriched", sigmas=6.0, least_change=0.40),
+    Metric("event_share", "share of events {}", "share", "quality", "events_enriched", sigmas=6.5, least_change=0.40),
     _quality_share("unknown_channel_share", "share of events of Unknown channel", "events_enriched"),
     _quality_share("bot_share", "share of crawlers' events", "events_enriched", least_points=0.10),
-    Metric("table_rows", "rows of {}", "count", "quality", "", sigmas=5.0, least_change=0.30, is_covered=True),
+    Metric("table_rows", "rows of {}", "count", "quality", "", sigmas=5.4, least_change=0.30, is_covered=True),
     _quality_share("collision_share", "share of orders under a used order id", "conversions"),
     _quality_share("repeat_share", "share of orders sent again", "conversions", least_points=0.05),
     _quality_share("zero_revenue_share", "share of orders without revenue", "purchases", least_points=0.05),
@@ -92,7 +92,7 @@ _ALL = (
         "count",
         "business",
         "sessions",
-        sigmas=3.6,
+        sigmas=3.9,
         least_change=0.18,
         is_covered=True,
         identified="amount",
@@ -105,7 +105,7 @@ _ALL = (
         "share",
         "business",
         "sessions",
-        sigmas=3.6,
+        sigmas=3.9,
         least_change=0.20,
         least_points=0.02,
         needs_source=True,
@@ -119,7 +119,7 @@ _ALL = (
         "share",
         "business",
         "conversions",
-        sigmas=3.3,
+        sigmas=3.6,
         least_change=0.18,
         identified="basis",
     ),
@@ -129,7 +129,7 @@ _ALL = (
         "share",
         "business",
         "conversions",
-        sigmas=3.3,
+        sigmas=3.6,
         least_change=0.18,
     ),
     Metric("revenue", "revenue", "money", "business", "conversions", is_covered=True),
@@ -140,7 +140,7 @@ _ALL = (
         "mean",
         "business",
         "conversions",
-        sigmas=3.5,
+        sigmas=3.8,
         least_change=0.18,
     ),
     Metric(
@@ -149,7 +149,7 @@ _ALL = (
         "money",
         "business",
         "channel_summary",
-        sigmas=5.0,
+        sigmas=5.4,
         least_change=0.30,
         least_amount=5.0,
         is_covered=True,

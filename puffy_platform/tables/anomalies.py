@@ -156,6 +156,7 @@ TABLE = Table(
         Check(name, description, is_usual(metrics), severity="warn") for name, (description, metrics) in CHECKS.items()
     ),
     sort=("metric", "segment"),
+    version=2,
     lineage={
         "observed": (("daily_metrics", "value"),),
         "expected": (("daily_metrics", "amount"), ("daily_metrics", "basis")),

@@ -32,7 +32,7 @@ def test_half_the_orders_of_a_day_are_judged_as_the_page_says(usual: int, by_han
 
 
 def test_the_usual_limits_of_the_page() -> None:
-    for usual, low, high in ((20, 3, 43), (200, 137, 270)):
+    for usual, low, high in ((20, 2, 46), (200, 132, 276)):
         found = judged(panel({ORDERS: [usual] * DAYS}))
         lowest, highest = found.usual_limits(slice(DAYS - 1, DAYS))
         assert (round(lowest[0, 0]), round(highest[0, 0])) == (low, high)

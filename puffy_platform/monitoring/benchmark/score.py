@@ -66,6 +66,11 @@ class Score:
         return self.on_first_day / self.found if self.found else float("nan")
 
     @property
+    def posted_a_week(self) -> float:
+        """All messages, true or not."""
+        return (self.true + self.repeats + self.false) / self.weeks if self.weeks else float("nan")
+
+    @property
     def false_a_week(self) -> float:
         return self.false / self.weeks if self.weeks else float("nan")
 
