@@ -17,8 +17,8 @@ def print_alert_benchmark(console: Console, found: AlertBenchmark) -> None:
     """Four tables: the detector, the methods compared, kinds of incidents, false messages and repeats."""
     console.print(f"Shops of seeds {found.seeds[0]} to {found.seeds[-1]}, 52 weeks each after 8 weeks of history.")
     console.print(
-        "day 1: of the found, on the first day they could be; posted: messages a week, of which false, again (about one "
-        "found before).\n"
+        "day 1: of the found, on the first day they could be; posted: messages a week,\n"
+        "of which false, and again (about one found before).\n"
     )
     _print_scores(console, found)
     _print_methods(console, found)
