@@ -159,7 +159,7 @@ class Warehouse:
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 delta = self._ready(name, rows, partition_by)
-                write_deltalake(delta, rows.to_arrow(compat_level=pl.CompatLevel.oldest()), **options)
+                write_deltalake(delta, rows.to_arrow(compat_level=pl.CompatLevel.newest()), **options)
                 # delta-rs leaves the table at this commit's version, whatever others have committed since.
                 return delta
             except CommitFailedError as error:
