@@ -70,8 +70,9 @@ def print_funnel(
     else:
         _print_groups(console, steps, funnel, by, answer.rows)
     if answer.still_open:
+        counted = "attempts" if funnel.reentry == "every" else "clients"
         console.print(
-            f"\n{answer.still_open:,} attempts that stopped short may still go on: their windows end after the last "
+            f"\n{answer.still_open:,} {counted} that stopped short may still go on: their windows end after the last "
             f"day with events, {answer.last_event_day}.",
             highlight=False,
         )

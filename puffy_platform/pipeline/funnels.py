@@ -81,7 +81,7 @@ def ask_funnel(
     return FunnelAnswer(
         rows=fold(*_grouped(platform, found, funnel, entered, by)),
         last_event_day=stored.last,
-        still_open=_still_open(found, marked, funnel, stored.last),
+        still_open=_still_open(found, marked, funnel, entered, stored.last),
         nameless=nameless,
     )
 
@@ -104,16 +104,26 @@ def _events(
     return named, nameless
 
 
-def _still_open(found: pl.DataFrame, events: pl.DataFrame, funnel: Funnel, last_day: dt.date) -> int:
-    """The attempts that stopped short and whose window goes on after the data. A strict one is over when anything came
-    after its last step."""
+def _still_open(found: pl.DataFrame, events: pl.DataFrame, funnel: Funnel, entered: DayRange, last_day: dt.date) -> int:
+    """The attempts that stopped short and may go on after the data: their window does, and, if they are strict, nothing
+    came after their last step. A client that counts by its best attempt may also go on with any later one."""
     end_of_data = pl.lit(last_day).cast(pl.Datetime("us", "UTC")).dt.offset_by("1d")
-    open_ = found.filter((pl.col("reached") < funnel.steps) & (pl.col("entered_at") + funnel.within >= end_of_data))
-    if funnel.order != "strict":
-        return open_.height
-    newest = events.group_by("client_id").agg(newest=pl.col("event_ts").max())
+    newest = (
+        pl.lit(True) if funnel.order != "strict" else pl.col("event_ts") == pl.col("event_ts").max().over("client_id")
+    )
     last_step = pl.max_horizontal(f"at_{step}" for step in range(1, funnel.steps + 1))
-    return open_.join(newest, on="client_id").filter(last_step >= pl.col("newest")).height
+    short = found.lazy().filter(pl.col("reached") < funnel.steps).with_columns(event_ts=last_step)
+    open_ = short.filter(pl.col("entered_at") + funnel.within >= end_of_data)
+    if funnel.order == "strict":
+        open_ = open_.join(events.lazy().filter(newest), on=["client_id", "event_ts"], how="semi")
+    if funnel.reentry == "best":
+        begins = pl.any_horizontal("^step_.*$") if funnel.order == "any" else pl.col("step_1")
+        is_open = (
+            begins & (pl.col("event_ts") + funnel.within >= end_of_data) & entered.covers(pl.col("event_ts").dt.date())
+        )
+        again = short.join(events.lazy().filter(is_open & newest), on="client_id", how="semi")
+        open_ = pl.concat([open_, again]).unique("client_id")
+    return open_.collect().height
 
 
 def _grouped(

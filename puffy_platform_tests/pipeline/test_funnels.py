@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from puffy_platform.methods.funnel import Funnel
+from puffy_platform.methods.funnel import Funnel, Order, Reentry
 from puffy_platform.methods.funnel_question import FunnelError, Step
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.funnels import ask_funnel, event_days
@@ -77,6 +77,24 @@ def test_a_strict_funnel_sees_the_events_that_do_no_step(shop: Platform) -> None
     assert (strict.rows["reached"].to_list(), strict.still_open) == ([1, 0], 0)
     first = (Step("page_viewed", "path like '/sale%'"), Step("checkout_completed"))
     assert ask_funnel(shop, first, Funnel(2, WEEK.within, "strict"), days(0, 9)).still_open == 1  # Cleo's
+
+
+def test_a_client_that_came_again_may_still_go_on_though_its_best_attempt_is_over(tmp_path: Path) -> None:
+    platform = Platform(load_settings(tmp_path, environment={}))
+    rows = events(
+        *(event("ann", at(number)) for number in (0, 9)),
+        *(event("ben", at(number), name) for number, name in ((0, "page_viewed"), (9, CART))),
+        event("cleo", at(0)),
+    )
+    store(platform, TABLES["events_enriched"], rows)
+    steps = (Step("page_viewed"), Step("checkout_completed"))
+
+    def still_open(order: Order, reentry: Reentry) -> int:
+        return ask_funnel(platform, steps, Funnel(2, dt.timedelta(days=1), order, reentry), days(0, 9)).still_open
+
+    assert still_open("ordered", "best") == still_open("strict", "best") == still_open("any", "best") == 1
+    assert (still_open("ordered", "first"), still_open("ordered", "every")) == (0, 1)
+    assert ask_funnel(platform, steps, Funnel(2, dt.timedelta(days=1)), days(0, 8)).still_open == 0
 
 
 def test_a_breakdown_is_by_the_session_the_attempt_began_in_or_by_the_first_week(shop: Platform) -> None:
