@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -47,6 +47,8 @@ def as_of(
     the outcome says why (see point_in_time.look_up; with `known` also `not_kept`: so far back nothing is kept).
     `platform` is that of the home, `now` the clock, unless given. Raises FeatureError.
     """
+    if basis not in get_args(Basis):
+        raise FeatureError(f"basis {basis!r} is none; there are {' and '.join(get_args(Basis))}")
     wanted = chosen(SETS, features)
     now = now or dt.datetime.now(dt.UTC)
     asked = _checked(entities, wanted, time_column, now)
@@ -141,7 +143,7 @@ def _by_moment(
     asked: pl.DataFrame, kept: Sequence[Moment], wanted: Sequence[tuple[FeatureSet, list[Feature]]], basis: Basis
 ) -> Iterator[tuple[Moment | None, pl.DataFrame, str]]:
     """The rows that see the same version of the platform, with it; without one, the outcome that says why."""
-    if basis == "event_time":
+    if basis == "event_time" or asked.is_empty():
         yield (kept[-1] if kept and kept[-1].version else None), asked, "no_snapshot"
         return
     names = {LANDED, *(one.name for one, _ in wanted)}

@@ -199,6 +199,17 @@ def test_instants_of_several_versions_keep_their_rows_and_their_order(shop: Shop
     assert found["churn_features.outcome"].to_list() == ["ok", "no_snapshot", "ok", "no_time", "ok"]
 
 
+def test_of_nobody_nothing_is_known(shop: Shop) -> None:
+    nobody = BUYER.with_columns(timestamp=pl.lit(shop.then).cast(UTC_TIME)).clear()
+    for basis in ("event_time", "known"):
+        found = features.as_of(nobody, ["churn_features.*", "client_days.*"], basis=basis, platform=shop.platform)
+        assert found.is_empty()
+        assert found.schema["client_days.is_bot_90d"] == pl.Boolean
+    timeless = BUYER.with_columns(timestamp=pl.lit(None, UTC_TIME))
+    found = features.as_of(timeless, ["identities.*"], platform=shop.platform)
+    assert found.select("identities.customer_id", "identities.outcome").rows() == [(None, "no_time")]
+
+
 def test_a_frame_that_cannot_be_asked_about_is_refused_and_told_why(shop: Shop) -> None:
     def refused(rows: pl.DataFrame, names: tuple[str, ...] = ASKED) -> str:
         with pytest.raises(features.FeatureError) as told:
@@ -206,6 +217,8 @@ def test_a_frame_that_cannot_be_asked_about_is_refused_and_told_why(shop: Shop) 
         return str(told.value)
 
     assert "no column timestamp" in refused(BUYER)
+    with pytest.raises(features.FeatureError, match="basis 'then' is none; there are event_time and known"):
+        features.as_of(BUYER, ASKED, basis="then", platform=shop.platform)  # type: ignore[arg-type]
     assert "is Date, which is no instant" in refused(BUYER.with_columns(timestamp=pl.lit(CORRECTED)))
     assert "no instant" in refused(BUYER.with_columns(timestamp=pl.lit(dt.datetime(2025, 3, 1))))
     tomorrow = BUYER.with_columns(timestamp=pl.lit(TODAY + dt.timedelta(days=2)).cast(UTC_TIME))
