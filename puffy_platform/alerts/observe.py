@@ -33,6 +33,7 @@ __all__ = [
     "anomaly_findings",
     "look_at_checks",
     "look_at_freshness",
+    "promised_day",
     "trend_of",
 ]
 
@@ -45,6 +46,7 @@ ANOMALY_NEWS_DAYS = 14
 # A home in which nothing landed for so long is not a shop that delivers every day.
 FORGOTTEN_DAYS = 14
 CAUSES_NAMED = 2
+MISSING_HOURS = "missing hours"
 ANOMALY_COLUMNS = (
     "day",
     "table",
@@ -69,14 +71,22 @@ HOURS_DAYS = 14
 
 @dataclass(frozen=True)
 class Looked:
-    """What is bad now, and the last day judged of each table."""
+    """What is bad now, and the last day judged of each table. `early` is what may be bad only because its day is not
+    due yet: it opens no incident, and ends none."""
 
     bad: list[Finding]
     newest: dict[str, dt.date]
+    early: tuple[Finding, ...] = ()
 
 
-def look_at_checks(platform: Platform) -> Looked:
-    """Failed and warning outcomes of the checks there are today, and the anomalies."""
+def promised_day(platform: Platform, now: dt.datetime) -> dt.date:
+    """The last day that must be there whole by this moment."""
+    return newest_promised_day(now, platform.settings.freshness, platform.settings.shop.time_zone)
+
+
+def look_at_checks(platform: Platform, promised: dt.date | None = None) -> Looked:
+    """Failed and warning outcomes of the checks there are today, and the anomalies. Missing hours of days after
+    `promised` are early: a day that lands in pieces is over before its last piece is there."""
     outcomes = check_results(platform)
     off = declared(platform, outcomes).filter(pl.col("status").is_in(["fail", "warn"]), pl.col("table") != ANOMALIES)
     rows = list(off.iter_rows(named=True))
@@ -97,7 +107,10 @@ def look_at_checks(platform: Platform) -> Looked:
     newest: dict[str, dt.date] = dict(outcomes.group_by("table").agg(pl.col("day").max()).iter_rows())
     anomalies = platform.tables.get(ANOMALIES)
     if anomalies is not None:
-        found += _anomalies(platform, anomalies, newest)
+        whole = _anomalies(platform, anomalies, newest)
+        early = tuple(each for each in whole if promised and each.day > promised and each.key.check == MISSING_HOURS)
+        found += [each for each in whole if each not in early] + _running(platform)
+        return Looked(found, newest, early)
     return Looked(found, newest)
 
 
@@ -124,10 +137,14 @@ def _anomalies(platform: Platform, table: Table, newest: Mapping[str, dt.date]) 
     if last is None:
         return []
     days = DayRange(last - dt.timedelta(days=ANOMALY_NEWS_DAYS), last)
-    found = anomaly_findings(platform.warehouse.read(table, days, ANOMALY_COLUMNS).collect())
-    running = running_rows(platform)
-    # Once the day is over, its own rows take the place of these: of the same incident, they are the same finding.
-    return found if running is None else found + anomaly_findings(running.select(ANOMALY_COLUMNS))
+    return anomaly_findings(platform.warehouse.read(table, days, ANOMALY_COLUMNS).collect())
+
+
+def _running(platform: Platform) -> list[Finding]:
+    """Of the running day. Once it is over, its own rows take the place of these: of the same incident, they are the
+    same finding."""
+    rows = running_rows(platform)
+    return [] if rows is None else anomaly_findings(rows.select(ANOMALY_COLUMNS))
 
 
 def anomaly_findings(rows: pl.DataFrame) -> list[Finding]:

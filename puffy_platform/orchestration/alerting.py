@@ -18,7 +18,7 @@ from puffy_platform.alerts.channels import SLACK_TOKEN, channels, open_store
 from puffy_platform.alerts.delivery import Channel
 from puffy_platform.alerts.desk import Desk
 from puffy_platform.alerts.incidents import Finding, Incident
-from puffy_platform.alerts.observe import ANOMALIES, look_at_checks, look_at_freshness, trend_of
+from puffy_platform.alerts.observe import ANOMALIES, look_at_checks, look_at_freshness, promised_day, trend_of
 from puffy_platform.alerts.sending import send_waiting
 from puffy_platform.alerts.slack import slack_client
 from puffy_platform.alerts.storage import AlertStore
@@ -61,12 +61,18 @@ def look_at_tables(platform: Platform, store: AlertStore, now: dt.datetime) -> s
     warehouse = platform.warehouse
     names = [(name, list(check_names(table))) for name, table in platform.tables.items()]
     versions = [warehouse.version(name) for name in (CHECK_RESULTS, *platform.tables.keys() & {ANOMALIES})]
-    seen = hashlib.sha256(json.dumps([versions, names]).encode()).hexdigest()[:24]
+    promised = promised_day(platform, now)
+    seen = hashlib.sha256(json.dumps([versions, names, str(promised)]).encode()).hexdigest()[:24]
     if store.get("tables seen") == seen:
         return ""
-    looked = look_at_checks(platform)
+    looked = look_at_checks(platform, promised)
     desk = _desk(platform, store, ())
-    changed = desk.take(("check", "anomaly"), looked.bad, looked.newest, now, {"tables seen": seen})
+
+    def bad(known: list[Incident]) -> list[Finding]:
+        lasting = {(each.key.check, day) for each in known if each.is_open for day in each.days}
+        return [*looked.bad, *(each for each in looked.early if (each.key.check, each.day) in lasting)]
+
+    changed = desk.take(("check", "anomaly"), bad, looked.newest, now, {"tables seen": seen})
     return f"{len(changed)} incidents of checks changed" if changed else ""
 
 

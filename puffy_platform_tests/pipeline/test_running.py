@@ -12,10 +12,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from puffy_platform.alerts.channels import open_store
 from puffy_platform.alerts.incidents import Finding, Incident, fold, news, tell
 from puffy_platform.alerts.observe import look_at_checks
 from puffy_platform.monitoring.measure import measure_delivery
 from puffy_platform.orchestration import running_day, waves
+from puffy_platform.orchestration.alerting import look_at_tables
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.names import RUNNING_DAY_JOB
 from puffy_platform.orchestration.running_day import look_at_today
@@ -204,6 +206,34 @@ def test_the_whole_day_takes_the_place_of_its_hours_and_the_incident_is_carried_
     store(platform, Ledger(platform.warehouse), table, day, rows.clear(), {TODAY: "y"}, "r")
     (over,) = folded([same], found_by_alerts(platform))
     assert news(over, NOW) == "recover"
+
+
+def test_the_last_hours_of_a_day_that_lands_in_pieces_are_not_missing_before_they_are_due(platform: Platform) -> None:
+    """The day is over and judged as a whole, and its last piece is still to come: by eight it must be there. What was
+    told of its hours before goes on."""
+    rows = visits(TODAY, range(20), 12)
+    land(platform, "events_20250326.csv", rows)
+    day = DayRange(TODAY, TODAY)
+    materialise_ingest(platform, day, run_id="r")
+    for name in COMPUTED:
+        materialise(platform, platform.tables[name], day, run_id="r")
+    table = platform.tables["anomalies"]
+    found = platform.warehouse.read(table, day).collect()
+    lead = found.head(1).with_columns(
+        status=pl.lit("fail"), incident=pl.lit("missing hours"), is_lead=pl.lit(True), is_posted=pl.lit(True)
+    )
+    store(platform, Ledger(platform.warehouse), table, day, lead, {TODAY: "x"}, "r")
+    due = dt.datetime(2025, 3, 27, 8, tzinfo=dt.UTC)
+
+    def told(moment: dt.datetime) -> list[str]:
+        with open_store(platform.settings) as alerts:
+            look_at_tables(platform, alerts, moment)
+            return [each.key.check for each in alerts.incidents(("anomaly",)) if each.is_open]
+
+    assert told(due - dt.timedelta(minutes=2)) == []
+    assert told(due) == ["missing hours"]
+    store(platform, Ledger(platform.warehouse), table, day, lead.with_columns(observed=1.0), {TODAY: "y"}, "r")
+    assert told(due - dt.timedelta(minutes=1)) == ["missing hours"], "early again, and no end of what lasts"
 
 
 @pytest.mark.usefixtures("today")
