@@ -13,7 +13,10 @@ import polars as pl
 
 from puffy_platform.table import Inputs
 
-__all__ = ["MARTS", "Mart"]
+__all__ = ["ALL_TABLES", "MARTS", "Mart"]
+
+# Stands for a table in the row of a day as a whole.
+ALL_TABLES = "all tables"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Mart:
         by table and day); of a mart about tables, of which the table in the row does."""
         rows = self.build(inputs, final_until)
         if "table" in rows.collect_schema():
-            old, on = stale.select("table", pl.col("day").alias(self.day)), ["table", self.day]
+            whole = stale.select(pl.lit(ALL_TABLES).alias("table"), "day").unique()
+            old, on = pl.concat([whole, stale]).rename({"day": self.day}), ["table", self.day]
         else:
             of_its_tables = stale.filter(pl.col("table").is_in(self.reads))
             old, on = of_its_tables.select(pl.col("day").alias(self.day)).unique(), [self.day]
@@ -164,26 +168,48 @@ def _data_quality(inputs: Inputs, final_until: Mapping[str, dt.date | None]) -> 
 
 
 def _monitoring(inputs: Inputs, final_until: Mapping[str, dt.date | None]) -> pl.LazyFrame:
-    """One row a table and day that was judged: its colour as `puffy status` has it, as far as checks decide it."""
+    """One row a table and day that was judged: its colour as `puffy status` has it, as far as checks decide it, why,
+    and the anomalies of the day; and one row a day for all tables."""
     is_red = (pl.col("status") == "fail") & (pl.col("severity") == "error")
     is_off = pl.col("status").is_in(["warn", "fail"])
     why = pl.format("{}: {} (expected {})", "check", "observed", "expected")
-    return (
+    found = (
+        inputs["anomalies"]
+        .filter("is_lead")
+        .sort("day", "table", "incident")
+        .group_by("day", "table", maintain_order=True)
+        .agg(incidents=pl.col("explanation").str.join("; "))
+    )
+    tables = (
         inputs["check_results"]
         .sort("day", "table", "check")
         .group_by("day", "table", maintain_order=True)
         .agg(
-            colour=pl.when(is_red.any())
-            .then(pl.lit("RED"))
-            .when(is_off.any())
-            .then(pl.lit("YELLOW"))
-            .otherwise(pl.lit("GREEN")),
+            colour=_worst(is_red.any(), is_off.any()),
             checks=pl.col("status").is_in(["pass", "warn", "fail"]).sum().cast(pl.Int64),
             not_passed=is_off.sum().cast(pl.Int64),
             why=why.filter(is_off).str.join("; "),
         )
-        .with_columns(is_final=_is_final(final_until["anomalies"]))
+        .join(found, on=["day", "table"], how="left", maintain_order="left")
     )
+    colour = pl.col("colour")
+    whole = tables.group_by("day", maintain_order=True).agg(
+        table=pl.lit(ALL_TABLES),
+        colour=_worst((colour == "RED").any(), (colour != "GREEN").any()),
+        checks=pl.col("checks").sum(),
+        not_passed=pl.col("not_passed").sum(),
+        why=pl.format("{} {}", "table", "colour").filter(colour != "GREEN").str.join(", "),
+        incidents=pl.col("incidents").drop_nulls().str.join("; "),
+    )
+    return (
+        pl.concat([whole.select(pl.col(name) for name in tables.collect_schema()), tables])
+        .with_columns(pl.col("incidents").fill_null(""), is_final=_is_final(final_until["anomalies"]))
+        .sort("day", maintain_order=True)
+    )
+
+
+def _worst(is_red: pl.Expr, is_off: pl.Expr) -> pl.Expr:
+    return pl.when(is_red).then(pl.lit("RED")).when(is_off).then(pl.lit("YELLOW")).otherwise(pl.lit("GREEN"))
 
 
 MARTS = (
@@ -192,5 +218,11 @@ MARTS = (
     Mart("orders", "Every purchase with its kind and journey.", ("conversions", "user_journeys"), _orders),
     Mart("cohorts", "Retention and revenue triangles.", ("cohorts",), _cohorts, day="as_of"),
     Mart("data_quality", "Every landing file: rows, money, drift.", ("file_drift",), _data_quality, day="landing_day"),
-    Mart("monitoring", "GREEN, YELLOW or RED a table and day, and why.", ("anomalies",), _monitoring, True),
+    Mart(
+        "monitoring",
+        "GREEN, YELLOW or RED a table and day and overall, why, and the anomalies.",
+        ("anomalies",),
+        _monitoring,
+        True,
+    ),
 )

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import duckdb
 
-from puffy_platform.marts import MARTS
+from puffy_platform.marts import ALL_TABLES, MARTS
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.names import MARTS_JOB
 from puffy_platform.orchestration.run import open_instance
@@ -91,12 +91,29 @@ def test_money_in_a_mart_is_an_exact_decimal_and_a_day_is_a_date(demo: Demo) -> 
 def test_the_monitoring_page_has_the_colours_and_reasons_that_status_has(demo: Demo) -> None:
     day = demo.days.last
     status = {each["table"]: each for each in puffy(demo.home, "status", "--date", str(day), "--json").json()["tables"]}
-    found = query(demo.home, f"select \"table\", colour, not_passed, why from monitoring where day = '{day}'")
+    of_day = f"from monitoring where day = '{day}'"
+    columns = '"table", colour, not_passed, why'
+    found = query(demo.home, f"select {columns} {of_day} and \"table\" <> '{ALL_TABLES}'")
     assert {name for name, *_ in found} == set(status)
     for name, colour, not_passed, why in found:
         assert colour == status[str(name)]["colour"], name
         assert str(why or "").count("(expected") == not_passed == len(status[str(name)]["reasons"])
     assert {colour for _, colour, *_ in found} == {"GREEN", "YELLOW"}
+    ((overall, not_passed, why),) = query(
+        demo.home, f"select colour, not_passed, why {of_day} and \"table\" = '{ALL_TABLES}'"
+    )
+    assert (overall, not_passed) == ("YELLOW", sum(int(str(count)) for _, _, count, _ in found))
+    assert set(str(why).split(", ")) == {f"{name} {colour}" for name, colour, *_ in found if colour != "GREEN"}
+
+
+def test_the_monitoring_page_has_the_anomalies_of_a_day(demo: Demo) -> None:
+    leads = "select day, incident, explanation from anomalies where is_lead"
+    known = {(row["day"], row["explanation"]) for row in puffy(demo.home, "sql", leads, "--json").json()}
+    assert known
+    found = query(demo.home, f"select day, incidents from monitoring where \"table\" = '{ALL_TABLES}'")
+    told = {str(day): str(words) for day, words in found}
+    assert all(explanation in told[str(day)[:10]] for day, explanation in known)
+    assert {day for day, words in told.items() if words} == {str(day)[:10] for day, _ in known}
 
 
 def test_nothing_but_the_published_file_is_left(demo: Demo) -> None:
