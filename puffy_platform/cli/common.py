@@ -107,14 +107,15 @@ def open_platform(settings_file: Path | None = None, landing: Path | None = None
 
 
 def days_between(platform: Platform, first: dt.date | None, last: dt.date | None) -> DayRange:
-    """The range asked for; open ends are the first and the last landing day."""
+    """The range asked for; open ends are the first and the last landing day that is over: no table has today's."""
+    from puffy_platform.orchestration.names import last_partition
     from puffy_platform.table import DayRange
 
     there = platform.landing().days
     if there is None and (first is None or last is None):
         stop(f"no landing files in {platform.landing_folder or platform.settings.landing}; give --from and --to")
-    begin = first or there.first  # type: ignore[union-attr]
-    end = last or there.last  # type: ignore[union-attr]
+    end = last or min(there.last, last_partition())  # type: ignore[union-attr]
+    begin = first or min(there.first, end)  # type: ignore[union-attr]
     if begin > end:
         stop(f"--from {begin} is after --to {end}")
     return DayRange(begin, end)

@@ -146,6 +146,7 @@ def verify(
     """The audit: compute everything again from the raw files and compare row by row. Exit code 1 on a difference."""
     from dataclasses import asdict
 
+    from puffy_platform.orchestration.names import last_partition
     from puffy_platform.pipeline.rollback import rolled_back_days
     from puffy_platform.pipeline.verify import verify as run_verify
     from puffy_platform.present import print_differences, print_holds
@@ -153,7 +154,7 @@ def verify(
     platform = open_platform(settings_file, landing)
     days = days_between(platform, first, last)
     with errors.status(f"Computing {days} again from the raw files ..."):
-        differences = run_verify(platform, days)
+        differences = run_verify(platform, days, over=last_partition())
     if as_json:
         print(json.dumps([asdict(found) for found in differences], default=str))
     else:

@@ -39,21 +39,25 @@ class Difference:
     rolled_back_to: str | None = None
 
 
-def verify(platform: Platform, days: DayRange) -> list[Difference]:
+def verify(platform: Platform, days: DayRange, over: dt.date | None = None) -> list[Difference]:
     """Every difference between the warehouse and one computation over all raw files; none means identical.
 
+    `over` is the last day that is over: of later days no table has rows, and of their files only what was read already
+    counts. None when all days with files are over.
     Memory is bounded by the chunks (`run` in the settings); the scratch warehouse lives in a temporary folder.
     """
     landing = platform.landing()
     start = platform.start_day(landing) or days.first
-    last = max(days.last, landing.days.last) if landing.days else days.last
+    landed = landing.days.last if landing.days else days.last
+    last = max(days.last, min(landed, over or landed))
     with tempfile.TemporaryDirectory(prefix="puffy-verify-") as scratch_root:
         scratch = replace(platform, warehouse_root=scratch_root)
         history = DayRange(min(start, days.first), last)
-        materialise_ingest(scratch, history, run_id="verify")
+        ledger = Ledger(platform.warehouse)
+        read = [day for table in platform.ingested for day in ledger.of(table.name) if day <= landed]
+        materialise_ingest(scratch, DayRange(history.first, max([last, *read])), run_id="verify")
         for table in scratch.derived:
             materialise(scratch, table, history, run_id="verify")
-        ledger = Ledger(platform.warehouse)
         return [
             replace(found, rolled_back_to=entry.rolled_back_to if entry else None)
             for table in platform.tables.values()

@@ -26,6 +26,7 @@ from puffy_platform.pipeline import Platform, check_results, materialise, materi
 from puffy_platform.pipeline.materialise import store
 from puffy_platform.pipeline.running import RUNNING_DAY, judge_running, record_running, running_rows
 from puffy_platform.pipeline.status import status_of
+from puffy_platform.pipeline.verify import verify
 from puffy_platform.settings import Settings, load_settings
 from puffy_platform.table import DayRange, Inputs, Reads
 from puffy_platform.tables import TABLES
@@ -234,6 +235,18 @@ def test_the_last_hours_of_a_day_that_lands_in_pieces_are_not_missing_before_the
     assert told(due) == ["missing hours"]
     store(platform, Ledger(platform.warehouse), table, day, lead.with_columns(observed=1.0), {TODAY: "y"}, "r")
     assert told(due - dt.timedelta(minutes=1)) == ["missing hours"], "early again, and no end of what lasts"
+
+
+def test_the_audit_of_the_days_before_is_not_disturbed_by_files_of_today(platform: Platform) -> None:
+    """A visit runs on over midnight: the tables of yesterday do not know, for none has rows of today."""
+    late = event(client_id=f"{HISTORY.last}-23-11", timestamp=f"{HISTORY.last}T23:50:00Z")
+    land(platform, "events_20250326.csv", [late, late | {"timestamp": f"{TODAY}T00:10:00Z"}])
+    yesterday = DayRange(HISTORY.last, HISTORY.last)
+    materialise_ingest(platform, DayRange(TODAY, TODAY), run_id="r")
+    for name in COMPUTED:
+        materialise(platform, platform.tables[name], yesterday, run_id="r")
+    assert verify(platform, yesterday, over=HISTORY.last) == []
+    assert {each.table for each in verify(platform, yesterday)} == {"sessions"}
 
 
 @pytest.mark.usefixtures("today")
