@@ -26,7 +26,7 @@ REFERENCE = pl.Struct({"feature": pl.String, "up_to": pl.List(pl.Float64), "cust
 
 
 class ChurnTrainingContract(pa.DataFrameModel):
-    """One row per retraining day and learner; no rows on other days."""
+    """One row per retraining day and learner; no rows on other days, nor on days before the first customer."""
 
     day: pl.Date = pa.Field(description="The retraining: UTC date up to whose end everything was known.")
     learner: str = pa.Field(
@@ -68,8 +68,10 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     horizon = dt.timedelta(days=settings.churn.horizon_days)
     retrainings = [day for day in days if settings.churn.retrained_on(day) == day]
     snapshots = [snapshot for day in retrainings for snapshot in training_days(day, settings.churn)]
-    features = on_days(inputs["churn_features"], [*snapshots, *(day + horizon for day in snapshots)])
-    rows = [row for day in retrainings for row in _retrained(features, day, settings)]
+    features = on_days(inputs["churn_features"], [*retrainings, *snapshots, *(day + horizon for day in snapshots)])
+    # A day without customers, computed or not, is the same to every table that reads this one.
+    there = set(features["day"])
+    rows = [row for day in retrainings if day in there for row in _retrained(features, day, settings)]
     return pl.LazyFrame(rows, schema=TABLE.schema)
 
 

@@ -225,3 +225,10 @@ def test_the_checks_pass_on_a_sound_shop_and_fail_on_what_they_are_for() -> None
     assert judged("churn_scores", version=pl.lit("another"))["scored_or_said_why"] == "fail"
     assert judged("churn_scores", churn_probability=pl.lit(None, pl.Float64))["scored_or_said_why"] == "fail"
     assert judged("churn_scores", customer_id=pl.lit("one"))["everybody_at_risk_once"] == "fail"
+
+
+def test_a_retraining_day_before_the_first_customer_has_no_rows_as_if_it_had_never_been_computed() -> None:
+    """Else the registry of a home that is computed from its first landing day on would not be that of all history."""
+    nobody = {"churn_features": frames()["churn_features"].filter(pl.col("day") != RETRAINED)}
+    assert compute(TRAINING, nobody, TODAY, SETTINGS).is_empty()
+    assert not compute(TRAINING, frames(), TODAY, SETTINGS).is_empty()
