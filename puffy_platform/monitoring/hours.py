@@ -10,6 +10,7 @@ import datetime as dt
 import polars as pl
 
 from puffy_platform.monitoring.detect import reach
+from puffy_platform.monitoring.measure import CAP
 from puffy_platform.monitoring.metrics import METRICS, REFERRER, UNIDENTIFIED
 from puffy_platform.monitoring.report import anomalies
 from puffy_platform.settings import Monitoring, Settings
@@ -31,10 +32,14 @@ HOURLY = (
     "clients",
     "channel_share",
     "device_share",
+    "add_to_cart_rate",
+    "checkout_rate",
     "orders",
     "conversion_rate",
     "checkout_completion",
     "revenue",
+    "average_order_value",
+    "capped_order_value",
 )
 # What part of a day has landed makes no difference to these: they are compared with whole days.
 DELIVERED = ("column_drift", "duplicate_share", "quarantined_share", "naive_timestamp_share", "null_share")
@@ -59,7 +64,8 @@ def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     """day, hour, metric, segment, amount, basis, grain: what began or happened in each UTC hour.
 
     A metric of some hours is the sum of their amounts (over the sum of their bases): a client counts in the hour of
-    its first session of the day. `grain` of revenue is the size of a typical order; of other metrics it is 1.
+    its first session of the day, and what a session led to in the hour in which it began. `grain` of money is the size
+    of a typical order; of other metrics it is 1.
     """
     with_bots = pl.lit(settings.bots.include)
     every = inputs["events_enriched"].with_columns(hour=pl.col("event_ts").dt.hour())
@@ -75,17 +81,28 @@ def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
         unreferred=pl.col("referrer").is_null().sum(),
     )
     events = people.group_by(place).agg(events=pl.len(), checkouts=(pl.col("event_name") == CHECKOUT).sum())
-    sessions = started.group_by(place).agg(sessions=pl.len())
+    sessions = started.group_by(place).agg(
+        sessions=pl.len(),
+        carts=(pl.col("add_to_carts") > 0).sum(),
+        checking_out=(pl.col("checkouts_started") > 0).sum(),
+    )
     clients = started.group_by("day", "client_id").agg(pl.col("hour").min()).group_by(place).agg(clients=pl.len())
-    orders = bought.group_by(place).agg(
-        orders=pl.len(),
-        revenue=cents.sum(),
-        typical=((cents.cast(pl.Float64) ** 2).sum() / cents.sum()).fill_nan(None).round(GRAIN_DECIMALS),
+    capped = pl.min_horizontal(cents.cast(pl.Float64), CAP * cents.median().over("day"))
+    orders = (
+        bought.with_columns(capped=capped)
+        .group_by(place)
+        .agg(
+            orders=pl.len(),
+            revenue=cents.sum(),
+            typical=_typical(cents.cast(pl.Float64)),
+            capped=pl.col("capped").sum().round(0),
+            capped_typical=_typical(pl.col("capped")),
+        )
     )
     hours = (
         events.join(sessions, on=place, how="full", coalesce=True)
         .join(orders, on=place, how="full", coalesce=True)
-        .with_columns(pl.col("events", "checkouts", "sessions", "orders", "revenue", "typical").fill_null(0))
+        .with_columns(pl.exclude(place).fill_null(0))
     )
     return pl.concat(
         [
@@ -98,12 +115,21 @@ def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
             _rows(clients, "clients", "clients"),
             _shares(started, "channel_share", "channel"),
             _shares(started, "device_share", "device_class"),
+            _rows(hours, "add_to_cart_rate", "carts", "sessions"),
+            _rows(hours, "checkout_rate", "checking_out", "sessions"),
             _rows(hours, "orders", "orders"),
             _rows(hours, "conversion_rate", "orders", "sessions"),
             _rows(hours, "checkout_completion", "orders", "checkouts"),
             _rows(hours, "revenue", "revenue", grain="typical"),
+            _rows(hours, "average_order_value", "revenue", "orders", grain="typical"),
+            _rows(hours, "capped_order_value", "capped", "orders", grain="capped_typical"),
         ]
     )
+
+
+def _typical(cents: pl.Expr) -> pl.Expr:
+    """The size of a typical order: large ones decide how money varies."""
+    return ((cents**2).sum() / cents.sum()).fill_nan(None).round(GRAIN_DECIMALS)
 
 
 def _rows(
@@ -151,7 +177,9 @@ def until(hours: pl.DataFrame, end: int) -> pl.DataFrame:
     """The metrics of the hours before `end` (1 to 24) of every day, as rows of daily_metrics have them: what is judged,
     and the hours themselves."""
     hours = hours.filter(pl.col("hour") < end)
-    is_share = pl.col("metric").is_in([name for name in HOURLY if METRICS[name].kind == "share"])
+    is_ratio = pl.col("metric").is_in([name for name in HOURLY if METRICS[name].kind in ("share", "mean")])
+    is_mean = pl.col("metric").is_in([name for name in HOURLY if METRICS[name].kind == "mean"])
+    left = pl.col("grain") - pl.col("amount") / pl.col("basis")
     # A segment without rows in an hour is a part of that hour all the same.
     whole = (
         hours.group_by("day", "hour", "metric")
@@ -164,7 +192,9 @@ def until(hours: pl.DataFrame, end: int) -> pl.DataFrame:
         hours.group_by("day", "metric", "segment")
         .agg(pl.col("amount").sum(), grain=pl.when(pl.col("amount").sum() > 0).then(squares / pl.col("amount").sum()))
         .join(whole, on=["day", "metric"])
-        .with_columns(basis=pl.when(is_share).then("whole").otherwise(1), grain=pl.col("grain").fill_null(1.0))
+        .with_columns(basis=pl.when(is_ratio).then("whole").otherwise(1), grain=pl.col("grain").fill_null(1.0))
+        # Once the number of orders is known, only what they differ by is left to chance.
+        .with_columns(grain=pl.when(is_mean).then(left.clip(lower_bound=0.0).fill_nan(0.0)).otherwise("grain"))
     )
     days = hours.select(pl.col("day").unique())
     clock = pl.DataFrame({"hour": range(HOURS)}, schema={"hour": pl.Int64})

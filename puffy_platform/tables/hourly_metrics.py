@@ -24,7 +24,7 @@ class HourlyMetricsContract(pa.DataFrameModel):
     segment: str = pa.Field(description="Of which part: a channel, a column; empty for the whole.")
     amount: pl.Int64 = pa.Field(description="What was counted, or cents. Amounts of a day's hours add up to the day's.")
     basis: pl.Int64 = pa.Field(ge=0, description="Of what the amount is a part; 1 for counts and money.")
-    grain: pl.Float64 = pa.Field(description="Size of a typical order of revenue; 1 of counts.")
+    grain: pl.Float64 = pa.Field(description="Size of a typical order in cents, of money; 1 of counts.")
 
     class Config:
         strict = True
@@ -70,7 +70,7 @@ def hours_add_up(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.
 TABLE = Table(
     name="hourly_metrics",
     description=(
-        "Every hour in numbers: events, sessions, new clients, orders, revenue, sources, devices, nulls. What the "
+        "Every hour in numbers: events, sessions, clients, carts, orders, revenue, sources, devices, nulls. What the "
         "running day, as far as it has landed, is compared by: with the same hours of the twelve weeks before it."
     ),
     owner="team:analytics",
@@ -82,7 +82,19 @@ TABLE = Table(
             "events_enriched",
             columns=("day", "event_ts", "event_name", "channel", "client_id", "referrer", "is_bot"),
         ),
-        Reads("sessions", columns=("day", "started_at", "client_id", "channel", "device_class", "is_bot")),
+        Reads(
+            "sessions",
+            columns=(
+                "day",
+                "started_at",
+                "client_id",
+                "channel",
+                "device_class",
+                "is_bot",
+                "add_to_carts",
+                "checkouts_started",
+            ),
+        ),
         Reads("conversions", columns=("day", "converted_at", "revenue_cents", "is_counted")),
     ),
     transform=transform,

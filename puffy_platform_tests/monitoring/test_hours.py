@@ -126,3 +126,26 @@ def test_days_after_it_change_nothing() -> None:
     with_later = pl.concat([before, later.filter(pl.col("day") > TODAY)])
     rows = [judge_running_day(each, NOTHING_DELIVERED, TODAY, RULES)[1] for each in (before, with_later)]
     assert rows[0].equals(rows[1])
+
+
+def test_of_an_order_value_only_what_orders_differ_by_is_left_to_chance() -> None:
+    """Orders of 100 and 900 cents in two hours: 500 each on average, and (100^2 + 900^2) / 1000 - 500 = 320."""
+    rows = [(TODAY, 9, "capped_order_value", "", 100, 1, 100.0), (TODAY, 10, "capped_order_value", "", 900, 1, 900.0)]
+    found = until(pl.DataFrame(rows, schema=TABLE.schema, orient="row"), 24).filter(metric="capped_order_value")
+    assert found.select("amount", "basis", "grain").row(0) == (1000, 2, 320.0)
+
+
+@pytest.mark.parametrize(("today", "status"), [(30, "pass"), (15, "warn")])
+def test_carts_of_a_running_day_are_judged_by_the_sessions_of_its_hours(today: int, status: str) -> None:
+    """30 of 100 sessions of every hour of 84 days came to a cart; today half as many."""
+    rows = [
+        (MONDAY + dt.timedelta(days=day), hour, metric, "", amount, basis, 1.0)
+        for day in range(DAYS + 1)
+        for hour in range(24 if day < DAYS else 15)
+        for metric, amount, basis in (
+            ("events", 500, 1),
+            ("add_to_cart_rate", 30 if day < DAYS else today, 100),
+        )
+    ]
+    row = judged(pl.DataFrame(rows, schema=TABLE.schema, orient="row"), "add_to_cart_rate")
+    assert (row["status"], row["observed"], row["expected"]) == (status, today / 100, pytest.approx(0.30))
