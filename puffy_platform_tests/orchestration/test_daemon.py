@@ -110,7 +110,7 @@ def test_files_in_any_order_one_rewritten_one_deleted_the_daemon_killed_and_a_ba
     with open_instance(platform) as instance:
         daemon.start()
         deliver(platform, *first)
-        daemon.wait_for("run", lambda: bool(runs_of(instance, dg.DagsterRunStatus.STARTED)), 90)
+        daemon.wait_for("run", lambda: bool(runs_of(instance, dg.DagsterRunStatus.STARTED)), 300)
         (killed,) = runs_of(instance, dg.DagsterRunStatus.STARTED)
         daemon.kill()
 
