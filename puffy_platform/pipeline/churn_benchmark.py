@@ -120,7 +120,9 @@ def _features(shop: CustomerHistories, scored_day: dt.date, settings: Settings) 
     horizon = dt.timedelta(days=churn.horizon_days)
     wanted = {scored_day, scored_day + horizon, scored_day - horizon}
     for back in range(churn.keep_retrainings):
-        for day in training_days(scored_day - dt.timedelta(days=back * churn.retrain_every_days), churn):
+        retrained_on = scored_day - dt.timedelta(days=back * churn.retrain_every_days)
+        wanted.add(retrained_on)
+        for day in training_days(retrained_on, churn):
             wanted |= {day, day + horizon}
     inputs = {name: getattr(shop, name).lazy() for name in ("client_days", "conversions", "identities")}
     table = TABLES["churn_features"]

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -28,7 +29,7 @@ CHURN_TABLES = ("churn_training", "churn_models", "churn_scores")
 DAYS = {name: SPAN for name in CHURN_TABLES} | {
     "churn_training": DayRange(RETRAINED - dt.timedelta(days=56), SPAN.last)
 }
-# A retraining of which no features are known.
+# A retraining that knows a single customer, lost long ago, and nothing of its snapshots.
 LATER = RETRAINED + dt.timedelta(days=28 * 12)
 
 
@@ -38,6 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     platform = platform_of(folder)
     known = frames()["churn_features"]
+    long_ago = pl.lit(1_000, pl.Int64).alias("recency_days")
+    known = pl.concat([known, known.filter(day=RETRAINED).head(1).with_columns(long_ago, day=pl.lit(LATER))])
     for day in known["day"].unique():
         span = DayRange(day, day)
         rows = known.filter(day=day)
