@@ -35,7 +35,7 @@ def ingested(folder: Path, environment: Mapping[str, str] | None = None) -> dict
     )
     files, ignored = find_landing_files(folder)
     assert not ignored
-    return ingest(files, DAYS, row_index.TABLE.empty(), settings)
+    return ingest(files, DAYS, row_index.TABLE.empty().lazy(), settings)
 
 
 @pytest.fixture(scope="module")
