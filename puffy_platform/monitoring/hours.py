@@ -46,7 +46,7 @@ DELIVERED = ("column_drift", "duplicate_share", "quarantined_share", "naive_time
 
 # An hour has begun when so many events, and this share of the day's, are as late: a few clients' clocks run ahead.
 LEAST_EVENTS, LEAST_SHARE = 3, 0.005
-# A day is looked at up to 24 times, so each time it takes more to be unusual. Measured: docs/monitoring.md.
+# A day is looked at up to 24 times, so each time it takes more to be unusual.
 CAUTION = 1.1
 
 SCHEMA = {

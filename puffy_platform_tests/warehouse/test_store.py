@@ -169,3 +169,13 @@ def test_a_new_column_of_the_contract_reads_as_null_from_older_days(warehouse: W
     warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 2, "b")), {})
     assert warehouse.read(TOY).sort("number").collect()["word"].to_list() == [None, "b"]
     assert isinstance(warehouse.read(TOY), pl.LazyFrame)
+
+
+def test_a_ledger_stays_the_newest_through_its_own_facts_and_not_through_those_of_others(warehouse: Warehouse) -> None:
+    ledger = Ledger(warehouse)
+    ledger.record([entry(1, inputs="mine", files="")])
+    assert ledger.newest() is ledger
+    Ledger(warehouse).record([entry(1, inputs="another's", files="")])
+    found = ledger.newest().get("toy", day(1))
+    assert found is not None
+    assert found.inputs_hash == "another's"
