@@ -9,12 +9,12 @@ import datetime as dt
 import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from puffy_platform.table import DayRange, Table
@@ -64,6 +64,18 @@ def retention(days: int) -> dict[str, str]:
         "delta.deletedFileRetentionDuration": kept,
         "delta.enableExpiredLogCleanup": "false",
     }
+
+
+def _written_as(rows: pl.DataFrame, key: Sequence[str]) -> WriterProperties:
+    """Statistics where a read can skip by them, on days, times and numbers; of text they cost a quarter of the write.
+    Numbers are packed by their differences. A text that is the key by itself does not repeat: no dictionary."""
+    plain = ColumnProperties(statistics_enabled="NONE")
+    unique = ColumnProperties(statistics_enabled="NONE", dictionary_enabled=False)
+    packed = ColumnProperties(statistics_enabled="CHUNK", dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+    columns = {name: packed for name, dtype in rows.schema.items() if dtype.is_integer() or dtype.is_temporal()}
+    if len(key) == 1:
+        columns.setdefault(key[0], unique)
+    return WriterProperties(compression="SNAPPY", default_column_properties=plain, column_properties=columns)
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,7 @@ class Warehouse:
         return self._commit(
             table.name,
             rows.select(list(table.schema)),
+            key=tuple(name for name in table.key if name != "day"),
             mode="overwrite",
             predicate=f"day >= '{days.first}' AND day <= '{days.last}'",
             partition_by=["day"],
@@ -146,6 +159,7 @@ class Warehouse:
         name: str,
         rows: pl.DataFrame,
         *,
+        key: Sequence[str] = (),
         mode: Literal["append", "overwrite"],
         predicate: str | None,
         partition_by: list[str] | None,
@@ -155,7 +169,12 @@ class Warehouse:
         from deltalake import write_deltalake
 
         properties = CommitProperties(custom_metadata=dict(note))
-        options: dict[str, Any] = {"mode": mode, "predicate": predicate, "commit_properties": properties}
+        options: dict[str, Any] = {
+            "mode": mode,
+            "predicate": predicate,
+            "commit_properties": properties,
+            "writer_properties": _written_as(rows, key),
+        }
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 delta = self._ready(name, rows, partition_by)
