@@ -6,12 +6,20 @@ Ingest uses it to decide whether a row can be accepted, events_enriched to type 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from puffy_platform.distinct import each_distinct
-
-__all__ = ["EMAIL_EVENTS", "ITEMS", "PURCHASE", "cents", "email_hash", "is_json_object", "purchase_fields"]
+__all__ = [
+    "EMAIL_EVENTS",
+    "ITEMS",
+    "PURCHASE",
+    "cents",
+    "email_hash",
+    "is_json_object",
+    "purchase_fields",
+    "purchase_money",
+]
 
 PURCHASE = "checkout_completed"
 EMAIL_EVENTS = ("checkout_completed", "email_filled_on_popup")
@@ -29,12 +37,8 @@ ITEMS = pl.List(
         }
     )
 )
-PURCHASE_FIELDS = {
-    "transaction_id": pl.String(),
-    "revenue_cents": pl.Int64(),
-    "items": ITEMS,
-    "items_total_cents": pl.Int64(),
-}
+MONEY_FIELDS = {"transaction_id": pl.String(), "revenue_cents": pl.Int64()}
+PURCHASE_FIELDS = {**MONEY_FIELDS, "items": ITEMS, "items_total_cents": pl.Int64()}
 _ITEM_FIELDS = ("item_id", "item_name", "item_variant", "quantity", "item_price")
 _RAW_ITEMS = pl.List(pl.Struct(dict.fromkeys(_ITEM_FIELDS, pl.String)))
 
@@ -71,15 +75,42 @@ def purchase_fields(frame: pl.LazyFrame) -> pl.LazyFrame:
     They are null on rows that are no purchase, and where the JSON does not say them readably. An item's
     `item_price` is the total of its line. items_total_cents is null when any line has no readable price.
     """
+    return _add(frame, _purchases, PURCHASE_FIELDS)
+
+
+def purchase_money(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Add transaction_id and revenue_cents alone, as `purchase_fields` has them."""
+    return _add(frame, _money, MONEY_FIELDS)
+
+
+def _add(
+    frame: pl.LazyFrame, read: Callable[[pl.Series], pl.DataFrame], fields: Mapping[str, pl.DataType]
+) -> pl.LazyFrame:
+    """What `read` finds in the texts of purchases. Most rows are none and never seen by it."""
+
+    def spread(data: pl.Series) -> pl.Series:
+        is_there = data.is_not_null()
+        places = is_there.cum_sum().set(~is_there, None) - 1
+        return read(data.filter(is_there)).to_struct().gather(places)
+
     data = pl.when(pl.col("event_name") == PURCHASE).then(pl.col("event_data"))
-    return frame.with_columns(purchase=each_distinct(data, _purchases, PURCHASE_FIELDS)).unnest("purchase")
+    return frame.with_columns(purchase=data.map_batches(spread, return_dtype=pl.Struct(fields))).unnest("purchase")
 
 
-def _purchases(data: pl.Series) -> pl.Series:
-    text, line = pl.col("data"), pl.element().struct
+def _money(data: pl.Series) -> pl.DataFrame:
+    text = pl.col("data")
+    return pl.DataFrame({"data": data}).select(
+        transaction_id=_text(text.str.json_path_match("$.transaction_id")),
+        revenue_cents=cents(text.str.json_path_match("$.revenue")),
+    )
+
+
+def _purchases(data: pl.Series) -> pl.DataFrame:
+    line = pl.element().struct
     quantity = line.field("quantity").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
     items = (
-        text.str.json_path_match("$.items")
+        pl.lit(data)
+        .str.json_path_match("$.items")
         .map_batches(_decode_items, return_dtype=_RAW_ITEMS)
         .list.eval(
             pl.struct(
@@ -95,16 +126,7 @@ def _purchases(data: pl.Series) -> pl.Series:
     totals = pl.col("items").list.eval(pl.element().struct.field("line_total_cents"))
     all_priced = totals.list.eval(pl.element().is_not_null().all()).list.first()
     total = pl.when(pl.col("items").is_not_null() & all_priced.fill_null(True)).then(totals.list.sum())
-    return (
-        pl.DataFrame({"data": data})
-        .select(
-            transaction_id=_text(text.str.json_path_match("$.transaction_id")),
-            revenue_cents=cents(text.str.json_path_match("$.revenue")),
-            items=items,
-        )
-        .with_columns(items_total_cents=total)
-        .to_struct()
-    )
+    return _money(data).with_columns(items=items).with_columns(items_total_cents=total)
 
 
 def _text(value: pl.Expr) -> pl.Expr:

@@ -11,9 +11,11 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from puffy_platform.ingest.lines import Lines, read_lines
+from puffy_platform.ingest.lines import Lines, Text, cut, decode
 from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
@@ -25,18 +27,99 @@ from puffy_platform.ingest.records import (
     unique_names,
 )
 
-__all__ = ["read_csv", "read_single_lines"]
+__all__ = ["read_at_once", "read_by_lines", "read_csv", "read_single_lines"]
 
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.intp]
 # A quoted field may hold line breaks, but one that runs on for so many lines was never closed.
 MAX_LINES_OF_A_RECORD = 200
 # Too large fields are quarantined by their size later, with their text; Python's own limit would lose them.
 csv.field_size_limit(2**31 - 1)
+# Beginnings that Polars takes for a compressed file.
+LIKE_COMPRESSED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda", b"(\xb5/\xfd")
+# Polars panics on some damaged files, where it means an error.
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 WELL_FORMED_FIELD = r'(?:[^",\x00]*|"(?:[^"\x00]|"")*")'
 
 
 def read_csv(data: bytes) -> Records:
     """Read a CSV file with a header line. Raises Unreadable for a file that is no text."""
-    lines = read_lines(data)
+    text = decode(data)
+    return read_at_once(text) or read_by_lines(text)
+
+
+def read_at_once(text: Text) -> Records | None:
+    """What `read_by_lines` gives, where each line below the first is one record and well formed; else None.
+
+    The quoting is looked at first. Then every byte is accounted for: a line is as long as its fields, what separates
+    them, and the quotes that are not theirs.
+    """
+    end = text.data.find(b"\n")
+    header_text = text.data[:end].decode("utf-8", "replace")
+    header = _fields(header_text) or []
+    if text.data.startswith(LIKE_COMPRESSED) or b"\0" in text.data or not 1 < len(header) <= MAX_COLUMNS or end < 0:
+        return None
+    names = unique_names(header)
+    schema = dict.fromkeys(names, pl.String)
+    # The end of the header line comes with it, so that a line end stands before every field that begins a line.
+    body = np.frombuffer(text.data, np.uint8, offset=end)
+    ends = np.flatnonzero(body == ord("\n"))
+    if not text.data.endswith(b"\n"):
+        ends = np.append(ends, body.size)
+    quoting = _quoting(body, ends)
+    if quoting is None:
+        return None
+    try:
+        rows = pl.read_csv(io.BytesIO(text.data), has_header=False, skip_lines=1, schema=schema)
+    except POLARS_ERRORS:
+        return None
+    fields = rows.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))).to_series().to_numpy()
+    if not np.array_equal(np.diff(ends) - 1, fields + quoting + len(names) - 1):
+        return None
+    numbers = pl.int_range(2, rows.height + 2, dtype=pl.Int64, eager=True)
+
+    def raw(wanted: Sequence[int]) -> list[str]:
+        return cut(text).texts.gather([number - 1 for number in wanted]).to_list() if len(wanted) else []
+
+    return Records(
+        header=names,
+        header_text=header_text,
+        header_line=1,
+        rows=rows.with_columns(numbers.alias(LINE)),
+        raw=raw,
+        count=rows.height,
+        encoding=text.encoding,
+        notes=text.notes,
+    )
+
+
+def _quoting(body: Bytes, ends: Places) -> Places | None:
+    """How many bytes of each line quote: those around fields, and one of the two that mean one quote in a field. None
+    where any quote is not where it belongs.
+
+    Quotes open and close in turn. One opens at the begin of a field and closes at its end, in the same line; or it
+    closes and the next byte opens again, which is one quote in the field.
+    """
+    quotes = np.flatnonzero(body == ord('"'))
+    if quotes.size % 2:
+        return None
+    opens, closes = quotes[::2], quotes[1::2]
+    is_doubled = closes[:-1] + 1 == opens[1:]
+    begins = np.isin(body[opens - 1], list(b",\n"))
+    is_last = closes == body.size - 1
+    closed = is_last | np.isin(body[np.where(is_last, closes, closes + 1)], list(b",\n"))
+    begins[1:] |= is_doubled
+    closed[:-1] |= is_doubled
+    opened_in, closed_in = np.searchsorted(ends, opens) - 1, np.searchsorted(ends, closes) - 1
+    if not (begins & closed & (opened_in == closed_in)).all():
+        return None
+    lines = ends.size - 1
+    return 2 * np.bincount(opened_in, minlength=lines) - np.bincount(opened_in[1:][is_doubled], minlength=lines)
+
+
+def read_by_lines(text: Text) -> Records:
+    """Well-formed lines in one pass, every other line by itself."""
+    lines = cut(text)
     holds_text = lines.texts.str.strip_chars() != ""
     if not holds_text.any():
         return Records(encoding=lines.encoding, notes=lines.notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from puffy_platform.event_data import PURCHASE, is_json_object, purchase_fields
+from puffy_platform.event_data import PURCHASE, is_json_object, purchase_money
 from puffy_platform.ingest.columns import RAW_COLUMNS, REQUIRED
 from puffy_platform.ingest.times import to_utc
 from puffy_platform.settings import Settings
@@ -45,16 +45,19 @@ def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
     The first broken rule in the order below is named. Messages say what is wrong and what to do, never the value.
     """
     times = to_utc(rows["timestamp"], settings.shop.time_zone)
-    read = purchase_fields(rows.select("event_name", "event_data").lazy())
+    money = purchase_money(rows.select("event_name", "event_data").lazy())
     judged = (
         rows.hstack(times)
-        .hstack(read.select("transaction_id", "revenue_cents").collect())
+        .hstack(money.select("transaction_id", "revenue_cents").collect())
         .with_columns(event_day=pl.col("event_ts").dt.date())
     )
-    conditions, *named = zip(*_rules(day, settings), strict=True)
-    texts = [pl.Series(name, values, dtype=pl.String) for name, values in zip(_VERDICT, named, strict=True)]
+    rules = _rules(day, settings)
+    # Almost all rules are kept by every row of a file; which one comes first is asked of the others alone.
+    are_broken = judged.select(condition.any().alias(str(n)) for n, (condition, *_) in enumerate(rules)).row(0)
+    rules = [rule for rule, is_broken in zip(rules, are_broken, strict=True) if is_broken]
+    texts = [pl.Series(name, [rule[n] for rule in rules], pl.String) for n, name in enumerate(_VERDICT, start=1)]
     return (
-        judged.with_columns(broken=_first(conditions))
+        judged.with_columns(broken=_first([condition for condition, *_ in rules]))
         .with_columns(pl.lit(series).gather("broken").alias(series.name) for series in texts)
         .drop("transaction_id", "in_gap", "broken")
     )
@@ -62,9 +65,8 @@ def judge(rows: pl.DataFrame, day: dt.date, settings: Settings) -> pl.DataFrame:
 
 def _first(conditions: Sequence[pl.Expr]) -> pl.Expr:
     """The place of the first condition that is met; null where none is."""
-    return pl.coalesce(
-        pl.when(condition.fill_null(False)).then(pl.lit(place, pl.UInt32)) for place, condition in enumerate(conditions)
-    )
+    places = [pl.when(met.fill_null(False)).then(pl.lit(n, pl.UInt32)) for n, met in enumerate(conditions)]
+    return pl.coalesce(*places, pl.lit(None, pl.UInt32))
 
 
 def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | None, str]]:

@@ -10,7 +10,16 @@ import polars as pl
 
 from puffy_platform.ingest.records import Unreadable
 
-__all__ = ["Lines", "read_lines"]
+__all__ = ["Lines", "Text", "cut", "decode"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The bytes of a text with line feeds only, how it was encoded, and what was noticed. Mostly, not surely, UTF-8."""
+
+    data: bytes
+    encoding: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -27,17 +36,22 @@ class Lines:
     utf8: bytes | None
 
 
-def read_lines(data: bytes) -> Lines:
-    """Cut into lines; one that is not UTF-8 is read as Latin-1. Raises Unreadable for UTF-32 and damaged UTF-16."""
+def decode(data: bytes) -> Text:
+    """Without marks, UTF-16 and other line ends. Raises Unreadable for UTF-32 and damaged UTF-16."""
     data, encoding, notes = _to_utf8(data)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Text(data, encoding, notes)
+
+
+def cut(text: Text) -> Lines:
+    """The lines of a text; one that is not UTF-8 is read as Latin-1."""
     # The blank line keeps Polars from taking text that begins like a compressed file for one.
-    data = b"\n" + data
+    data, encoding, notes = b"\n" + text.data, text.encoding, text.notes
     try:
         texts, utf8 = pl.read_lines(io.BytesIO(data)).to_series().slice(1), data
     except pl.exceptions.ComputeError:
-        utf8, (texts, latin) = None, _line_by_line(data[1:])
+        utf8, (texts, latin) = None, _line_by_line(text.data)
         encoding = f"{encoding}+latin-1"
         notes = (*notes, f"{latin} lines were not UTF-8 and were read as Latin-1")
     return Lines(texts, encoding, notes, utf8)

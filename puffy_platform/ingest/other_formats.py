@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from puffy_platform.ingest.lines import read_lines
+from puffy_platform.ingest.lines import cut, decode
 from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
@@ -35,7 +35,7 @@ def read_ndjson(data: bytes) -> Records:
 
     Of a key that an object has twice the first counts. Raises Unreadable for a file that is no text.
     """
-    lines = read_lines(data)
+    lines = cut(decode(data))
     holds_text = lines.texts.str.strip_chars() != ""
     is_flat = holds_text & lines.texts.str.contains(FLAT_OBJECT)
     flat = io.BytesIO("\n".join(lines.texts.filter(is_flat)).encode())

@@ -22,10 +22,7 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
     read in `zone`: of an hour that a clock change repeats, the first; in an hour that a clock change skips,
     `event_ts` is null and `in_gap` true. Everything else is null.
     """
-    frame = pl.DataFrame({"text": text}).with_row_index("row")
-    usual_text = pl.when(pl.col("text").str.contains(_USUAL)).then(pl.col("text"))
-    event_ts = usual_text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
-    frame = frame.with_columns(event_ts=event_ts.dt.replace_time_zone("UTC"))
+    frame = pl.DataFrame({"text": text}).with_row_index("row").with_columns(event_ts=_usual_time(pl.col("text")))
     columns = ["row", "event_ts", "timestamp_kind", "in_gap"]
     usual = frame.filter(pl.col("event_ts").is_not_null()).with_columns(
         timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
@@ -34,6 +31,15 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
         unusual = _take_apart(frame.filter(pl.col("event_ts").is_null()).drop("event_ts"), zone)
         usual = pl.concat([usual.select(columns), unusual.select(columns)]).sort("row")
     return usual.select(columns[1:])
+
+
+def _usual_time(text: pl.Expr) -> pl.Expr:
+    """What `_USUAL` matches, else null. Minutes repeat and are read once each, the seconds are a number."""
+    minute = text.str.head(16).str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False)
+    seconds = text.str.slice(17, 9).str.strip_chars_end("Z").cast(pl.Float64, strict=False)
+    is_usual = text.str.contains(_USUAL) & (seconds < 60)
+    microseconds = minute.to_physical() + (seconds * 1_000_000).round().cast(pl.Int64)
+    return pl.when(is_usual).then(microseconds).cast(UTC)
 
 
 def _take_apart(frame: pl.DataFrame, zone: str) -> pl.DataFrame:

@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from puffy_platform.event_data import purchase_fields
-from puffy_platform.ingest.csv_text import WELL_FORMED_FIELD, read_csv
+from puffy_platform.ingest.csv_text import WELL_FORMED_FIELD, read_at_once, read_by_lines, read_csv
+from puffy_platform.ingest.lines import decode
 from puffy_platform.ingest.records import LINE
 from puffy_platform_tests.ingest.delivery import (
     HEADER,
@@ -160,3 +161,40 @@ def is_ambiguous(row: list[str]) -> bool:
     csv.writer(into, lineterminator="\n").writerow(row)
     record = f"{WELL_FORMED_FIELD}(?:,{WELL_FORMED_FIELD}){{{len(row) - 1}}}"
     return any(re.fullmatch(record, line) for line in into.getvalue().removesuffix("\n").split("\n")[1:])
+
+
+WHOLE = ["", "a", '""', '"a"', '"a,b"', '"a""b"', '""""', '"""a"', '"a"""', "é", " "]
+cells = st.sampled_from([*WHOLE, '"', 'a"b', 'a""b', '"a"b', ' "a"', "\n", '"a\nb"', "\x00"])
+lines = st.lists(
+    st.one_of(st.lists(st.sampled_from(WHOLE), min_size=2, max_size=2), st.lists(cells, min_size=1, max_size=4)),
+    max_size=4,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(lines, st.booleans())
+@example([["", ""], [""], ["", "", ""]], True)
+@example([["", '"', '"a"', '"']], True)
+def test_a_file_read_at_once_has_the_records_it_has_line_by_line(cells: list[list[str]], is_open: bool) -> None:
+    body = "\n".join(",".join(line) for line in [["x", "y"], *cells])
+    text = decode((body + "\n" * (not is_open)).encode())
+    found, expected = read_at_once(text), read_by_lines(text)
+    if found is None:
+        return
+    assert expected.broken.is_empty()
+    assert found.rows.fill_null("").equals(expected.rows.fill_null(""))
+    assert (found.header, found.header_text, found.header_line, found.count) == (
+        expected.header,
+        expected.header_text,
+        expected.header_line,
+        expected.count,
+    )
+    lines = found.rows[LINE].to_list()
+    assert found.raw(lines) == expected.raw(lines)
+
+
+def test_an_undamaged_file_is_read_at_once() -> None:
+    text = decode(as_csv([event(), event(page_url='https://puffy.com/?q="quoted", and more'), purchase()]))
+    found = read_at_once(text)
+    assert found is not None
+    assert found.count == 3

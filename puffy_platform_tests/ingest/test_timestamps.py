@@ -114,6 +114,16 @@ def test_any_offset_is_taken_off_exactly(moment: dt.datetime, minutes: int, betw
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.datetimes(dt.datetime(1970, 1, 2), dt.datetime(2100, 1, 1)), st.integers(0, 9))
+def test_utc_is_read_to_the_microsecond_whatever_its_number_of_digits(moment: dt.datetime, digits: int) -> None:
+    fraction = f"{moment.microsecond:06d}789"[:digits]
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+    expected = moment.replace(microsecond=int(fraction.ljust(6, "0")[:6]), tzinfo=dt.UTC)
+    found = to_utc(pl.Series([text, text.replace("Z", "+00:00")]), PUFFY)
+    assert found["event_ts"].to_list() == [expected, expected]
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30)))
 def test_no_text_makes_reading_times_raise_and_every_row_keeps_its_place(texts: list[str]) -> None:
     texts = [*texts, "2025-03-01T12:00:00Z"]
