@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from puffy_platform.event_data import purchase_fields
+from puffy_platform.event_data import purchase_money
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import DayRange
 
@@ -140,7 +140,7 @@ def _raw_purchases(platform: Platform, days: DayRange, *, landing: bool) -> int:
     rows = platform.warehouse.read(table, days if landing else None, ("day", "event_day", "event_name", "event_data"))
     if not landing:
         rows = rows.filter(days.covers("event_day"))
-    fields = purchase_fields(rows.filter(pl.col("event_name") == "checkout_completed"))
+    fields = purchase_money(rows.filter(pl.col("event_name") == "checkout_completed"))
     return int(fields.lazy().select(pl.col("revenue_cents").sum()).collect().item() or 0)
 
 

@@ -69,11 +69,11 @@ def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
 
 def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """Cents in the files = cents of accepted, duplicate and quarantined rows."""
-    from puffy_platform.event_data import PURCHASE, purchase_fields
+    from puffy_platform.event_data import PURCHASE, purchase_money
 
     bought = inputs["raw_events"].filter(pl.col("event_name") == PURCHASE).select("day", "event_name", "event_data")
     parts = [
-        purchase_fields(bought).select("day", "revenue_cents"),
+        purchase_money(bought).select("day", "revenue_cents"),
         inputs["duplicate_events"].select("day", "revenue_cents"),
         inputs["quarantined_events"].select("day", "revenue_cents"),
     ]
