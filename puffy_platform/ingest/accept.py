@@ -16,7 +16,9 @@ from puffy_platform.table import DayRange
 __all__ = ["index", "ingest"]
 
 PLACE = ("day", "source_file", "source_line")
-INDEX = ("day", "event_id", "source_file", "source_line")
+# event_id in two numbers: a fifth of the work that texts make.
+ID = ("id_high", "id_low")
+INDEX = ("day", *ID, "source_file", "source_line")
 
 
 def index(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair] = ()) -> pl.DataFrame:
@@ -46,18 +48,18 @@ def ingest(
     before = (
         earlier.filter(window.covers() & (pl.col("day") < days.first))
         .select(INDEX)
-        .join(rows.lazy().select("event_id"), on="event_id", how="semi")
+        .join(rows.lazy().select(ID), on=ID, how="semi")
         .collect()
         .sort(PLACE)
     )
     occurrences = pl.concat([before, rows.select(INDEX)])
-    is_first = occurrences["event_id"].is_first_distinct()
+    is_first = occurrences.select(_event_hash().is_first_distinct()).to_series()
     is_accepted = is_first.slice(before.height)
     accepted = rows.filter(is_accepted)
     originals = occurrences.filter(is_first).rename(
         {"day": "original_day", "source_file": "original_file", "source_line": "original_line"}
     )
-    duplicates = rows.filter(~is_accepted).join(originals, on="event_id", how="left", maintain_order="left")
+    duplicates = rows.filter(~is_accepted).join(originals, on=ID, how="left", maintain_order="left")
     return {
         "row_index": rows.select(INDEX),
         "raw_events": accepted,
@@ -65,6 +67,11 @@ def ingest(
         "quarantined_events": _quarantined(landed),
         "file_drift": _file_drift(landed, accepted, duplicates),
     }
+
+
+def _event_hash() -> pl.Expr:
+    high, low = (pl.col(name).reinterpret(signed=False).cast(pl.UInt128) for name in ID)
+    return high * 2**64 + low
 
 
 def _rows(landed: Sequence[Landed]) -> pl.DataFrame:

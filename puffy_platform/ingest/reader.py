@@ -138,12 +138,19 @@ def _as_raw_events(rows: pl.DataFrame, file: LandingFile, referrer_recorded: pl.
     # The time as such, not as written: a re-delivery in another format or notation is the same event.
     written = {"timestamp": pl.col("event_ts").dt.epoch("us").cast(pl.String)}
     identity = [written.get(name, pl.col(name)).fill_null("") for name in (*RAW_COLUMNS, "extra")]
-    return rows.with_columns(
-        event_id=plh.concat_str(identity, separator=SEPARATOR).nchash.xxh3_128().cast(pl.String),
-        day=pl.lit(file.day),
-        referrer_recorded=referrer_recorded,
-        source_file=pl.lit(file.path.name),
-    ).drop("rule", "column", "message", "timestamp")
+    event_hash = plh.concat_str(identity, separator=SEPARATOR).nchash.xxh3_128()
+    return (
+        rows.with_columns(event_hash=event_hash)
+        .with_columns(
+            event_id=pl.col("event_hash").cast(pl.String),
+            id_high=(pl.col("event_hash") // 2**64).cast(pl.UInt64).reinterpret(signed=True),
+            id_low=(pl.col("event_hash") % 2**64).cast(pl.UInt64).reinterpret(signed=True),
+            day=pl.lit(file.day),
+            referrer_recorded=referrer_recorded,
+            source_file=pl.lit(file.path.name),
+        )
+        .drop("event_hash", "rule", "column", "message", "timestamp")
+    )
 
 
 def _placed(quarantined: pl.DataFrame, file: LandingFile, header: str | None) -> pl.DataFrame:
@@ -236,8 +243,7 @@ def no_rows() -> pl.DataFrame:
             "event_day": pl.Date,
             "event_ts": pl.Datetime("us", "UTC"),
             "referrer_recorded": pl.Boolean,
-            "source_line": pl.Int64,
-            "revenue_cents": pl.Int64,
+            **dict.fromkeys(("source_line", "revenue_cents", "id_high", "id_low"), pl.Int64),
         }
     )
 

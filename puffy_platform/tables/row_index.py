@@ -8,7 +8,8 @@ from puffy_platform.table import Table
 
 class RowIndexContract(pa.DataFrameModel):
     day: pl.Date = pa.Field(description="Landing day: the day of the file.")
-    event_id: str = pa.Field(description="Hash of the row's seven raw fields and its unknown columns.")
+    id_high: pl.Int64 = pa.Field(description="Upper 64 bits of the row's event_id, as a signed number.")
+    id_low: pl.Int64 = pa.Field(description="Lower 64 bits of the row's event_id, as a signed number.")
     source_file: str = pa.Field(description="Name of the landing file.")
     source_line: pl.Int64 = pa.Field(ge=1, description="Line of the file (row, for Parquet), from 1.")
 

@@ -178,7 +178,10 @@ class Warehouse:
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 delta = self._ready(name, rows, partition_by)
-                write_deltalake(delta, rows.to_arrow(compat_level=pl.CompatLevel.newest()), **options)
+                # A column that the contract no longer has stays in the table, null in new rows.
+                is_dropped = {column.name for column in delta.schema().fields} - set(rows.columns)
+                arrow = rows.to_arrow(compat_level=pl.CompatLevel.newest())
+                write_deltalake(delta, arrow, schema_mode="merge" if is_dropped else None, **options)
                 # delta-rs leaves the table at this commit's version, whatever others have committed since.
                 return delta
             except CommitFailedError as error:

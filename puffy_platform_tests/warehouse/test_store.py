@@ -171,6 +171,16 @@ def test_a_new_column_of_the_contract_reads_as_null_from_older_days(warehouse: W
     assert isinstance(warehouse.read(TOY), pl.LazyFrame)
 
 
+def test_a_column_that_the_contract_lost_stays_in_older_days_and_is_null_in_new_ones(warehouse: Warehouse) -> None:
+    from deltalake import write_deltalake
+
+    old = toy_rows((1, 1, "a"), (2, 2, "b")).with_columns(lost=pl.lit("kept"))
+    write_deltalake(warehouse.uri("toy"), old.to_arrow(), partition_by=["day"])
+    warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 3, "c")), {})
+    assert warehouse.read(TOY).sort("number").collect()["word"].to_list() == ["a", "c"]
+    assert pl.read_delta(warehouse.uri("toy")).sort("number")["lost"].to_list() == ["kept", None]
+
+
 def test_a_ledger_stays_the_newest_through_its_own_facts_and_not_through_those_of_others(warehouse: Warehouse) -> None:
     ledger = Ledger(warehouse)
     ledger.record([entry(1, inputs="mine", files="")])
