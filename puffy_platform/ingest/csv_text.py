@@ -35,6 +35,7 @@ Places = npt.NDArray[np.intp]
 MAX_LINES_OF_A_RECORD = 200
 # Too large fields are quarantined by their size later, with their text; Python's own limit would lose them.
 csv.field_size_limit(2**31 - 1)
+BLOCK = 1 << 18
 # Beginnings that Polars takes for a compressed file.
 LIKE_COMPRESSED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda", b"(\xb5/\xfd")
 # Polars panics on some damaged files, where it means an error.
@@ -63,7 +64,7 @@ def read_at_once(text: Text) -> Records | None:
     schema = dict.fromkeys(names, pl.String)
     # The end of the header line comes with it, so that a line end stands before every field that begins a line.
     body = np.frombuffer(text.data, np.uint8, offset=end)
-    ends = np.flatnonzero(body == ord("\n"))
+    ends = _places(body, "\n")
     if not text.data.endswith(b"\n"):
         ends = np.append(ends, body.size)
     quoting = _quoting(body, ends)
@@ -100,7 +101,7 @@ def _quoting(body: Bytes, ends: Places) -> Places | None:
     Quotes open and close in turn. One opens at the begin of a field and closes at its end, in the same line; or it
     closes and the next byte opens again, which is one quote in the field.
     """
-    quotes = np.flatnonzero(body == ord('"'))
+    quotes = _places(body, '"')
     if quotes.size % 2:
         return None
     opens, closes = quotes[::2], quotes[1::2]
@@ -115,6 +116,12 @@ def _quoting(body: Bytes, ends: Places) -> Places | None:
         return None
     lines = ends.size - 1
     return 2 * np.bincount(opened_in, minlength=lines) - np.bincount(opened_in[1:][is_doubled], minlength=lines)
+
+
+def _places(body: Bytes, char: str) -> Places:
+    """Where a character stands; block by block, for a test of the whole would fill as much memory as the file."""
+    found = [at + np.flatnonzero(body[at : at + BLOCK] == ord(char)) for at in range(0, body.size, BLOCK)]
+    return np.concatenate(found) if found else np.empty(0, np.intp)
 
 
 def read_by_lines(text: Text) -> Records:
