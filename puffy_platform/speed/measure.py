@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -11,9 +12,13 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Cost", "median", "run"]
+__all__ = ["Cost", "median", "peak_mib", "run"]
+
+# Seconds between two looks at the memory of a running process.
+LOOKED_AT = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,11 @@ def run(module: str, *arguments: str, environment: Mapping[str, str] | None = No
             stderr=subprocess.STDOUT,
             env=os.environ | dict(environment or {}),
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        peak, reaped = 0.0, 0
+        while not reaped:
+            time.sleep(LOOKED_AT)
+            peak = peak_mib(process.pid) or peak
+            reaped, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - began
         out.seek(0)
@@ -45,7 +54,20 @@ def run(module: str, *arguments: str, environment: Mapping[str, str] | None = No
         raise RuntimeError(f"{module} failed:\n{text}")
     last = text.strip().splitlines()[-1] if text.strip() else ""
     said = json.loads(last) if last.startswith(("{", "[")) else None
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak or usage.ru_maxrss / 1024, said)
+
+
+def peak_mib(process: int | str = "self") -> float:
+    """The most memory that a running process has had; 0 where it cannot be told.
+
+    What the system says of an ended process is at least what its parent had, for it began as a copy of that.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text("utf-8")
+    except OSError:
+        return 0.0
+    found = re.search(r"VmHWM:\s+([0-9]+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def median(costs: Sequence[Cost]) -> Cost:

@@ -10,6 +10,7 @@ from pathlib import Path
 from puffy_platform.pipeline import Platform, materialise, materialise_ingest
 from puffy_platform.pipeline.plan import affected
 from puffy_platform.settings import load_settings
+from puffy_platform.speed.measure import peak_mib
 
 
 def _cpu() -> float:
@@ -26,8 +27,7 @@ def main(home: Path, settings_file: Path | None = None) -> None:
     def stage(name: str, work: Callable[[], object]) -> None:
         wall, cpu = time.monotonic(), _cpu()
         work()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found[name] = (time.monotonic() - wall, _cpu() - cpu, peak)
+        found[name] = (time.monotonic() - wall, _cpu() - cpu, peak_mib())
 
     planned = affected(platform, days).hull()
     assert planned is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from puffy_platform.speed import GROUPS, TASKS, Task
+from puffy_platform.speed.measure import peak_mib, run
 from puffy_platform.speed.samples import customers, events
 from puffy_platform_tests.command import puffy
 
@@ -63,3 +64,10 @@ def test_the_command_measures_a_group_in_processes_of_their_own(tmp_path: Path) 
     assert found[1]["said"] == TASKS["clv_score"].run(customers(300))
     mistyped = puffy(tmp_path, "bench", "methods", "funnels")
     assert mistyped.message == f"puffy: there is no group funnels; there are {', '.join(GROUPS)}"
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_one_that_began_it() -> None:
+    ballast = b"x" * (300 << 20)
+    assert peak_mib() > 300
+    assert 0 < run("calendar").peak_mib < 200
+    del ballast
