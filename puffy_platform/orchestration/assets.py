@@ -10,7 +10,6 @@ from puffy_platform.orchestration.names import HELD_BACK, SKIP_CURRENT_TAG
 from puffy_platform.orchestration.patience import patiently
 from puffy_platform.pipeline import Platform, Report, materialise, materialise_ingest
 from puffy_platform.table import DayRange, Table
-from puffy_platform.warehouse import Ledger
 
 __all__ = ["LANDING_FILES", "derived_asset", "ingest_asset", "landing_files"]
 
@@ -94,7 +93,7 @@ def _results(
     downstream takes the missing days for done. The failure names the days: the caller can go on with the others.
     """
     found = list(found)
-    ledger = Ledger(platform.warehouse)
+    ledger = platform.ledger()
     final_until = platform.final_until(ledger)
     held_back = [report for _, report in found if report.held_back]
     chosen, checks = context.selected_asset_keys, context.selected_asset_check_keys
@@ -117,7 +116,7 @@ def _results(
             yield dg.MaterializeResult(
                 asset_key=table.name,
                 metadata={
-                    "dagster/row_count": sum(entry.rows for entry in ledger.of(table.name).values()),
+                    "dagster/row_count": sum(ledger.of(table.name).rows.values()),
                     "days changed": changed,
                     "seconds": round(report.seconds, 3),
                 },

@@ -22,7 +22,6 @@ from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import CHECK_RESULTS, check_results
 from puffy_platform.pipeline.stale import stale_days
 from puffy_platform.pipeline.status import declared
-from puffy_platform.warehouse import Ledger
 
 __all__ = ["SCHEMA", "FreshDuckDB", "build_file", "marts_asset", "published_asset"]
 
@@ -114,7 +113,7 @@ def published_asset(platform: Platform) -> dg.AssetsDefinition:
         built = build_file(target, context.run.run_id)
         if not built.exists():
             raise dg.Failure("published_marts needs the marts of the same run: materialise the group `marts` together")
-        final_until = platform.final_until(Ledger(platform.warehouse))
+        final_until = platform.final_until(platform.ledger())
         nothing_stale = pl.DataFrame(schema={"table": pl.String, "day": pl.Date})
         with duckdb.connect(str(built)) as connection:
             present = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
@@ -153,7 +152,7 @@ def _reads() -> list[str]:
 
 
 def _frames(platform: Platform) -> dict[str, pl.DataFrame]:
-    final_until, stale = platform.final_until(Ledger(platform.warehouse)), stale_days(platform)
+    final_until, stale = platform.final_until(platform.ledger()), stale_days(platform)
     return {mart.name: _lazy(platform, mart, final_until, stale).collect() for mart in MARTS}
 
 

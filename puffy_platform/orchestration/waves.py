@@ -28,7 +28,6 @@ from puffy_platform.orchestration.running_day import running_day_request
 from puffy_platform.pipeline import Landing, Plan, Platform, Reason, affected
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.table import DayRange, ranges
-from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import NAME as LEDGER
 
 __all__ = ["Wave", "next_publication", "next_wave", "refresh_days", "world"]
@@ -85,7 +84,7 @@ def next_wave(platform: Platform, instance: dg.DagsterInstance, now: dt.datetime
     if wave:
         return Wave(tuple(wave))
 
-    read = Ledger(platform.warehouse).of("file_drift")
+    read = platform.ledger().of("file_drift")
     if not read:
         return Wave(waiting=_why_not(days, unsettled))
     readable = DayRange(span.first, max(span.first, min(max(read), span.last)))
@@ -123,7 +122,7 @@ def next_publication(platform: Platform, instance: dg.DagsterInstance, now: dt.d
     for job in (MARTS_JOB, INGEST_JOB, TABLES_JOB, REFRESH_JOB):
         if _under_way(instance, job):
             return Wave(waiting=f"a run of {job} is under way")
-    newest, published = Ledger(platform.warehouse).last_recorded, _published(instance)
+    newest, published = platform.ledger().last_recorded, _published(instance)
     if newest is None:
         return Wave(waiting="nothing has been computed yet")
     if published is not None and published >= newest and platform.settings.marts.exists():
@@ -152,7 +151,7 @@ def refresh_days(platform: Platform) -> DayRange | str:
 def _days_there(platform: Platform, look: Landing) -> DayRange | None:
     """From the first day of every table to the last complete day that has files, or had them when it was ingested."""
     start = platform.start_day(look)
-    days = {*look.files, *Ledger(platform.warehouse).of("file_drift")}
+    days = {*look.files, *platform.ledger().of("file_drift")}
     last = max((day for day in days if day <= last_partition()), default=None)
     return DayRange(start, last) if start and last and start <= last else None
 
@@ -218,7 +217,7 @@ class _Asker:
 
     def _wanted(self, plan: Plan, span: DayRange) -> str:
         """What the planned days would be computed from, as far as it is known now."""
-        prints = Fingerprints(self.platform, Ledger(self.platform.warehouse), self.look)
+        prints = Fingerprints(self.platform, self.platform.ledger(), self.look)
         wanted = [
             (name, str(day), prints.of(self.platform.tables[name], day))
             for name, days in plan.days.items()

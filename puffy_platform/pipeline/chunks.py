@@ -31,23 +31,19 @@ def chunks(days: DayRange, rows: Mapping[dt.date, int], run: Run) -> Iterator[Da
     yield DayRange(first, days.last)
 
 
-def rows_read(ledger: Ledger, table: Table) -> dict[dt.date, int]:
-    """How many rows each day has in the largest of the tables that this one reads, of those it reads day by day.
+def rows_read(ledger: Ledger, table: Table, days: DayRange) -> dict[dt.date, int]:
+    """How many rows each of these days has in the largest of the tables that this one reads, of those it reads day by
+    day.
 
     What is read from the first day on is read whole for a chunk of any size: cutting it finer only reads it more often.
     """
-    found: dict[dt.date, int] = {}
-    for read in table.reads:
-        if read.history:
-            continue
-        for day, entry in ledger.of(read.table).items():
-            found[day] = max(found.get(day, 0), entry.rows)
-    return found
+    read_daily = [ledger.of(read.table).rows for read in table.reads if not read.history]
+    return {day: max(rows.get(day, 0) for rows in read_daily) for day in days} if read_daily else {}
 
 
 def rows_of(ledger: Ledger, table: Table) -> dict[dt.date, int]:
     """How many rows each day of the table has."""
-    return {day: entry.rows for day, entry in ledger.of(table.name).items()}
+    return ledger.of(table.name).rows
 
 
 def rows_in_files(landing: Landing) -> dict[dt.date, int]:

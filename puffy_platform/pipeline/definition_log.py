@@ -20,7 +20,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "definition": pl.String,
     "recorded_at": pl.Datetime("us", "UTC"),
 }
-# By warehouse, the hashes this process has seen in the log: it is looked at once a definition, not once a write.
+# By warehouse, the hashes this process knows to be in the log: it is read once a process, not once a write.
 _SEEN: dict[str, set[str]] = {}
 
 
@@ -28,10 +28,11 @@ def remember_definition(platform: Platform, table: Table) -> str:
     """Append the table's definition under its hash, unless it is known already; returns the hash."""
     hashed = table.definition_fingerprint(platform.settings)
     root = platform.warehouse.root
-    if hashed not in _SEEN.setdefault(root, set()):
-        if hashed not in recorded_definitions(platform):
-            row = (hashed, table.name, json.dumps(table.definition(platform.settings)), dt.datetime.now(dt.UTC))
-            platform.warehouse.append(DEFINITIONS, pl.DataFrame([row], schema=SCHEMA, orient="row"))
+    if root not in _SEEN:
+        _SEEN[root] = set(recorded_definitions(platform))
+    if hashed not in _SEEN[root]:
+        row = (hashed, table.name, json.dumps(table.definition(platform.settings)), dt.datetime.now(dt.UTC))
+        platform.warehouse.append(DEFINITIONS, pl.DataFrame([row], schema=SCHEMA, orient="row"))
         _SEEN[root].add(hashed)
     return hashed
 

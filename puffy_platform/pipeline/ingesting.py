@@ -36,10 +36,12 @@ def materialise_ingest(
     """
     reports = {table.name: Report(table.name) for table in platform.ingested}
     began = time.monotonic()
-    ledger = Ledger(platform.warehouse)
-    for chunk in chunks(days, rows_in_files(platform.landing()), platform.settings.run):
+    ledger = platform.ledger()
+    landing = platform.landing()
+    for number, chunk in enumerate(chunks(days, rows_in_files(landing), platform.settings.run)):
         ledger = ledger.newest()
-        landing = platform.landing()
+        # Files may have come while the chunks before were read.
+        landing = platform.landing() if number else landing
         _indexdays_before(platform, chunk, ledger, landing, run_id)
         todo = set(chunk) if force else _days_to_read(platform, chunk, ledger, landing)
         for name, report in reports.items():
@@ -119,7 +121,5 @@ def _days_to_read(platform: Platform, chunk: DayRange, ledger: Ledger, landing: 
         hashes = {day: prints.of(table, day) for day in chunk}
         stale |= set(chunk) - current_days(ledger, table, hashes)
     reach = dt.timedelta(days=platform.settings.ingest.late_days + 1)
-    rolled_back = {
-        day for table in platform.ingested for day, entry in ledger.of(table.name).items() if entry.rolled_back_to
-    }
+    rolled_back = {day for table in platform.ingested for day in ledger.of(table.name).rolled_back()}
     return {day for day in chunk if any(earlier <= day <= earlier + reach for earlier in stale)} - rolled_back

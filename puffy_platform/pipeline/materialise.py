@@ -56,8 +56,8 @@ def materialise(
     old rows and are reported; the others are written. Never raises for bad data: see `Report.held_back`.
     """
     report, began = Report(table.name), time.monotonic()
-    ledger = Ledger(platform.warehouse)
-    rows = rows_read(ledger, table)
+    ledger = platform.ledger()
+    rows = rows_read(ledger, table, days)
     for chunk in chunks(days, rows, platform.settings.run):
         ledger = ledger.newest()
         prints = Fingerprints(platform, ledger)
@@ -88,7 +88,7 @@ def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start
     rows = rows.filter(span.covers(read.touching)) if read.touching else rows
     if read.sparse:
         return rows
-    held = sum(entry.rows for day, entry in ledger.of(read.table).items() if day in window)
+    held = sum(rows for day, rows in ledger.of(read.table).rows.items() if day in window)
     return rows.collect().lazy() if held <= platform.settings.run.chunk_rows else rows
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -47,6 +47,7 @@ class Fingerprints:
     ledger: Ledger
     landing: Landing = NO_FILES
     _definitions: dict[str, str] = field(default_factory=dict)
+    _days: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
     _histories: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
 
     def of(self, table: Table, day: dt.date) -> str:
@@ -74,25 +75,29 @@ class Fingerprints:
     def _content_read(self, read: Reads, day: dt.date) -> str:
         if read.history:
             return self._history(read.table, day)
-        contents = self.ledger.of(read.table)
-        found = []
-        for upstream_day in read.window(DayRange(day, day), self.platform.settings, day):
-            entry = contents.get(upstream_day)
-            content = entry and entry.content(day if read.touching else None)
-            if content is not None:
-                found.append(f"{upstream_day}={content}")
-        return ",".join(found)
+        window = read.window(DayRange(day, day), self.platform.settings, day)
+        if read.touching:
+            entries = self.ledger.of(read.table)
+            touched = [(each, entries[each].content(day)) for each in window if each in entries]
+            return ",".join(f"{each}={content}" for each, content in touched if content is not None)
+        days, named = self._whole_days(read.table)
+        return ",".join(named[bisect_left(days, window.first) : bisect_right(days, window.last)])
+
+    def _whole_days(self, table: str) -> tuple[list[dt.date], list[str]]:
+        """The days of a table that have rows, and each with what names them."""
+        if table not in self._days:
+            contents = self.ledger.of(table).contents
+            self._days[table] = list(contents), [f"{day}={content}" for day, content in contents.items()]
+        return self._days[table]
 
     def _history(self, table: str, day: dt.date) -> str:
         """A chained hash over all days up to this one, so that 730 days cost 730 steps and not 730 squared."""
         if table not in self._histories:
-            days, chained, last = [], [], ""
-            for each, entry in self.ledger.of(table).items():
-                content = entry.content()
-                if content is not None:
-                    last = hashlib.sha256(f"{last}|{each}={content}".encode()).hexdigest()
-                    days.append(each)
-                    chained.append(last)
+            days, named = self._whole_days(table)
+            chained, last = [], ""
+            for content in named:
+                last = hashlib.sha256(f"{last}|{content}".encode()).hexdigest()
+                chained.append(last)
             self._histories[table] = (days, chained)
         days, chained = self._histories[table]
         place = bisect_right(days, day)
@@ -158,9 +163,9 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
     days marked UPSTREAM are a bound: when an upstream day comes out unchanged they are left as they are. A day that
     a check held back is expected to be so again: should it pass, the days that read it are affected by its new rows.
     """
-    ledger = Ledger(platform.warehouse)
+    ledger = platform.ledger()
     prints = Fingerprints(platform, ledger, platform.landing())
-    held_back = {entry.day for entry in ledger if entry.inputs_hash == HELD_BACK}
+    held_back = {day for name in platform.tables for day in ledger.of(name).with_inputs(HELD_BACK)}
     planned: dict[str, dict[dt.date, Reason]] = {}
     repairs: dict[dt.date, tuple[str, ...]] = {}
     rolled_back: dict[str, dict[dt.date, str]] = {}

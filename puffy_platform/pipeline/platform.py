@@ -44,6 +44,16 @@ class Platform:
         root = self.warehouse_root or self.settings.warehouse
         return Warehouse(root, retain_days=self.settings.maintain.retain_days)
 
+    def ledger(self) -> Ledger:
+        """What is recorded now, held against the tables as they are now. What nobody has written to since the last
+        time this was asked is not read again."""
+        self._last_ledger[:] = [Ledger(self.warehouse, *self._last_ledger)]
+        return self._last_ledger[0]
+
+    @cached_property
+    def _last_ledger(self) -> list[Ledger]:
+        return []
+
     def landing(self) -> Landing:
         """A fresh look at the landing folder and the repairs. Raises RepairsError when those cannot be used."""
         folder = self.landing_folder or self.settings.landing
@@ -70,8 +80,7 @@ class Platform:
 
     def final_until(self, ledger: Ledger) -> dict[str, dt.date | None]:
         """By table, the last day that is final: no landing day still to come can change it. None before any file."""
-        ingested = [day for day, entry in ledger.of("file_drift").items() if entry.rows]
-        newest = max(ingested, default=None)
+        newest = max(ledger.of("file_drift").contents, default=None)
         return {name: newest and newest - dt.timedelta(days=self._reach(name)) for name in self.tables}
 
     def _reach(self, name: str) -> int:

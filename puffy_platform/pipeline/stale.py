@@ -14,7 +14,6 @@ from puffy_platform.pipeline.plan import Reason, affected
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.status import days_that_read
 from puffy_platform.table import DayRange
-from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK
 
 __all__ = ["stale_days"]
@@ -26,7 +25,7 @@ def stale_days(platform: Platform) -> pl.DataFrame:
     """table, day of every stored day that is not what the files, settings and repairs of now would make of it, or may
     not be: a check held its new rows back, or it was not computed since (a step failed), or it is rolled back, or it
     rests on such a day."""
-    ledger, landed = Ledger(platform.warehouse), platform.landing().days
+    ledger, landed = platform.ledger(), platform.landing().days
     if landed is None:
         return pl.DataFrame(schema=SCHEMA)
     plan = affected(platform, landed)
@@ -35,7 +34,7 @@ def stale_days(platform: Platform) -> pl.DataFrame:
         found[name] |= {day for day, why in days.items() if why is not Reason.NEW}
     for name, held in plan.rolled_back.items():
         found[name] |= set(held)
-    roots = {(entry.table, entry.day) for entry in ledger if entry.inputs_hash == HELD_BACK}
+    roots = {(name, day) for name in platform.tables for day in ledger.of(name).with_inputs(HELD_BACK)}
     roots |= {(name, day) for name, held in plan.rolled_back.items() for day in held}
     for name, day in roots:
         reached = {name: DayRange(day, day)}

@@ -14,7 +14,6 @@ from puffy_platform.pipeline.platform import Platform
 from puffy_platform.pipeline.report import check_results
 from puffy_platform.pipeline.running import running_sentences
 from puffy_platform.table import DayRange, Table
-from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry
 
 __all__ = ["GREEN", "RED", "YELLOW", "Status", "TableStatus", "days_that_read", "declared", "status_of"]
@@ -53,7 +52,7 @@ def status_of(platform: Platform, day: dt.date | None = None) -> Status | None:
     or a check of severity warn has something to say, an anomaly for example: the rows are there and as computed. A
     skipped check, or one without enough history, changes no colour and is not a passed one.
     """
-    landing, ledger = platform.landing(), Ledger(platform.warehouse)
+    landing, ledger = platform.landing(), platform.ledger()
     if day is None:
         if landing.days is None:
             return None

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import InitVar, dataclass, field
 
 import polars as pl
 from deltalake import DeltaTable
 
 from puffy_platform.table import DayRange, Table
-from puffy_platform.warehouse.store import StoredDay, Warehouse, stored_days
+from puffy_platform.warehouse.entries import ROLLED_BACK, Entries, Entry, entry_of
+from puffy_platform.warehouse.store import Warehouse, stored_files
 
 __all__ = ["HELD_BACK", "ROLLED_BACK", "Entry", "Ledger", "content_hashes", "entry_of"]
 
 NAME = "_ledger"
 # Recorded as the inputs hash of a day whose new rows failed a check; no inputs have this hash.
 HELD_BACK = "held back"
-# Begins the inputs hash of a day that a person has put back to earlier rows; the time they are of follows.
-ROLLED_BACK = "rolled back to "
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "table": pl.String,
     "day": pl.Date,
@@ -40,78 +38,50 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What is known of one day of one table. `parts` holds a hash per date of the table's `hash_by` column; `files`
-    says which data files the entry is about (StoredDay.files; empty for none), `version` which commit made them."""
-
-    table: str
-    day: dt.date
-    rows: int
-    content_hash: str
-    parts: dict[dt.date, str]
-    definition_hash: str
-    inputs_hash: str
-    files: str
-    version: int
-    money_cents: int | None
-    run_id: str
-    recorded_at: dt.datetime | None
-
-    @property
-    def is_recorded(self) -> bool:
-        """False for rows that are there, but that no run has recorded: a run was cut off, or still is at work."""
-        return self.recorded_at is not None
-
-    @property
-    def rolled_back_to(self) -> str | None:
-        """The time whose rows the day was put back to, and holds until that is undone; None for any other day."""
-        return self.inputs_hash.removeprefix(ROLLED_BACK) if self.inputs_hash.startswith(ROLLED_BACK) else None
-
-    def content(self, part: dt.date | None = None) -> str | None:
-        """What names the day's rows, or of those the rows of one part; None when there are none."""
-        if not self.rows:
-            return None
-        return self.content_hash if part is None or not self.is_recorded else self.parts.get(part)
-
-
-@dataclass
-class _View:
-    """One table as found at one moment: the snapshot, and what is known of each of its days."""
-
-    snapshot: DeltaTable | None
-    entries: dict[dt.date, Entry]
-
-
 @dataclass
 class Ledger:
     """What was recorded up to one moment, held against the data files of each table when it is first asked for.
 
     The facts are read first, the tables after. So a day whose rows another process has written in between is seen
     as not recorded, never as what it was; and `snapshot` gives the very rows the entries speak of.
+
+    `earlier` is a ledger read before: what nobody has committed to since then is taken from it, not read again.
     """
 
     warehouse: Warehouse
+    earlier: InitVar[Ledger | None] = None
     _version: int | None = field(init=False)
     _facts: pl.DataFrame = field(init=False)
-    _views: dict[str, _View] = field(init=False, default_factory=dict)
+    _snapshots: dict[str, DeltaTable | None] = field(init=False, default_factory=dict)
+    _entries: dict[str, Entries] = field(init=False, default_factory=dict)
+    # Of the earlier ledger, with the same facts: the tables as it knew them.
+    _known: dict[str, tuple[DeltaTable, Entries | None]] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, earlier: Ledger | None) -> None:
+        if earlier is not None and not earlier.has_moved_on():
+            self._version, self._facts = earlier._version, earlier._facts
+            looked_at = {
+                table: (snapshot, earlier._entries.get(table))
+                for table, snapshot in earlier._snapshots.items()
+                if snapshot is not None
+            }
+            self._known = earlier._known | looked_at
+            return
         delta = self.warehouse.open(NAME)
         self._version = None if delta is None else delta.version()
         facts = pl.LazyFrame(schema=SCHEMA) if delta is None else pl.scan_delta(delta).select(list(SCHEMA))
-        self._facts = (
-            facts.sort("recorded_at", maintain_order=True)
-            .unique(["table", "day", "files"], keep="last", maintain_order=True)
-            .collect()
-        )
+        self._facts = facts.sort("recorded_at", maintain_order=True).collect()
 
     def get(self, table: str, day: dt.date) -> Entry | None:
         return self.of(table).get(day)
 
-    def of(self, table: str) -> dict[dt.date, Entry]:
+    def of(self, table: str) -> Entries:
         """What is known of a table, by day, in order: of every day that has rows or was ever computed."""
-        return self._view(table).entries
+        if table not in self._entries:
+            # Taking the snapshot may find the entries of before.
+            snapshot = self.snapshot(table)
+            self._entries[table] = self._entries.get(table) or self._match(table, snapshot)
+        return self._entries[table]
 
     def __iter__(self) -> Iterator[Entry]:
         """What is known of every table of which anything was recorded."""
@@ -119,7 +89,15 @@ class Ledger:
 
     def snapshot(self, table: str) -> DeltaTable | None:
         """The table as the entries describe it; None when it was never written."""
-        return self._view(table).snapshot
+        if table not in self._snapshots:
+            snapshot, entries = self._known.get(table, (None, None))
+            if snapshot is not None and self.warehouse.is_newest(table, snapshot.version()):
+                self._snapshots[table] = snapshot
+                if entries is not None:
+                    self._entries[table] = entries
+            else:
+                self._snapshots[table] = self.warehouse.open(table)
+        return self._snapshots[table]
 
     def record(self, entries: Iterable[Entry], snapshot: DeltaTable | None = None) -> None:
         """Append facts in one commit. `snapshot` is the table after the last write of its days, if there was one.
@@ -142,9 +120,10 @@ class Ledger:
         self._version = version if version == known + 1 else known
         self._facts = pl.concat([self._facts, facts])
         for table in by_table:
-            view = self._views.pop(table, None)
-            if view is not None:
-                self._views[table] = self._match(table, snapshot or view.snapshot)
+            self._entries.pop(table, None)
+            self._known.pop(table, None)
+            if snapshot is not None:
+                self._snapshots[table] = snapshot
 
     @property
     def last_recorded(self) -> dt.datetime | None:
@@ -154,33 +133,24 @@ class Ledger:
 
     def has_moved_on(self) -> bool:
         """Whether anyone else has recorded something since this ledger was read."""
-        return self.warehouse.version(NAME) != self._version
+        if self._version is None:
+            return self.warehouse.version(NAME) is not None
+        return not self.warehouse.is_newest(NAME, self._version)
 
     def newest(self) -> Ledger:
         """This ledger while nobody else has recorded anything since it was read, else one that knows of it."""
         return Ledger(self.warehouse) if self.has_moved_on() else self
 
-    def _view(self, table: str) -> _View:
-        if table not in self._views:
-            self._views[table] = self._match(table, self.warehouse.open(table))
-        return self._views[table]
-
-    def _match(self, table: str, snapshot: DeltaTable | None) -> _View:
+    def _match(self, table: str, snapshot: DeltaTable | None) -> Entries:
         """Of the facts about each day, the newest about the files it has in this snapshot."""
-        stored = stored_days(snapshot)
-        facts = self._facts.filter(pl.col("table") == table)
-        days = sorted({*stored, *facts["day"]})
-        now = pl.DataFrame(
-            [(day, stored[day].files if day in stored else "") for day in days],
-            schema={"day": pl.Date, "files": pl.String},
-            orient="row",
-        )
-        matching = facts.join(now, on=["day", "files"], how="semi").unique("day", keep="last", maintain_order=True)
-        known = {row["day"]: entry_of(row) for row in matching.iter_rows(named=True)}
+        stored = stored_files(snapshot)
+        facts = self._facts.filter(pl.col("table") == table).unique(["day", "files"], keep="last", maintain_order=True)
+        days = pl.concat([stored.select("day"), facts.select("day")]).unique().sort("day")
+        now = days.join(stored, on="day", how="left").with_columns(pl.col("files").fill_null(""))
+        told = facts.join(now, on=["day", "files"], how="semi")
         version = 0 if snapshot is None else snapshot.version()
-        return _View(
-            snapshot, {day: known.get(day) or _unrecorded(table, day, stored.get(day), version) for day in days}
-        )
+        untold = _unrecorded(now.join(facts, on=["day", "files"], how="anti"), table, version)
+        return Entries(pl.concat([told, untold]).sort("day"))
 
 
 def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
@@ -194,27 +164,21 @@ def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
     }
 
 
-def entry_of(row: dict[str, Any]) -> Entry:
-    """A row of the ledger as an Entry."""
-    return Entry(**{**row, "parts": {part["part"]: part["hash"] for part in row["parts"]}})
-
-
-def _unrecorded(table: str, day: dt.date, stored: StoredDay | None, version: int) -> Entry:
+def _unrecorded(days: pl.DataFrame, table: str, version: int) -> pl.DataFrame:
     """Rows that no fact is about. Their files name them, so what is computed from them is not taken for current."""
-    return Entry(
-        table=table,
-        day=day,
-        rows=stored.rows if stored else 0,
-        content_hash=f"files {stored.files}" if stored else "",
-        parts={},
-        definition_hash="",
-        inputs_hash="",
-        files=stored.files if stored else "",
-        version=version,
-        money_cents=None,
-        run_id="",
-        recorded_at=None,
-    )
+    known = {
+        "table": pl.lit(table),
+        "day": pl.col("day"),
+        "rows": pl.col("rows").fill_null(0),
+        "content_hash": pl.when(pl.col("files") != "").then(pl.lit("files ") + pl.col("files")).otherwise(pl.lit("")),
+        "parts": pl.lit([], SCHEMA["parts"]),
+        "files": pl.col("files"),
+        "version": pl.lit(version),
+        "definition_hash": pl.lit(""),
+        "inputs_hash": pl.lit(""),
+        "run_id": pl.lit(""),
+    }
+    return days.select(known.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items())
 
 
 def content_hashes(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -189,3 +189,14 @@ def test_a_ledger_stays_the_newest_through_its_own_facts_and_not_through_those_o
     found = ledger.newest().get("toy", day(1))
     assert found is not None
     assert found.inputs_hash == "another's"
+
+
+def test_the_log_keeps_statistics_of_days_only(warehouse: Warehouse) -> None:
+    delta = warehouse.replace(TOY, MARCH, toy_rows((1, 1, "a")), {})
+    told = {name.partition(".")[2] for name in pl.DataFrame(delta.get_add_actions(flatten=True)).columns if "." in name}
+    assert told == {"day"}
+    warehouse.append("log", pl.DataFrame({"at": [day(1)], "word": ["a"]}))
+    log = warehouse.open("log")
+    assert log is not None
+    assert {"min.at", "num_records"} <= set(pl.DataFrame(log.get_add_actions(flatten=True)).columns)
+    assert "min.word" not in pl.DataFrame(log.get_add_actions(flatten=True)).columns
