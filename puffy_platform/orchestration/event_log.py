@@ -1,11 +1,14 @@
-"""Dagster's SQLite event log, with the events of a range run written in one transaction instead of one by one."""
+"""Dagster's SQLite event log, with the events of a run written many in a transaction instead of one by one."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
-__all__ = ["BATCH_SIZE", "BatchedSqliteEventLogStorage"]
+__all__ = ["BATCH_SIZE", "BatchedSqliteEventLogStorage", "gathered_events"]
 
-# Events of one step held in memory before they are written.
+# Events held in memory before they are written, and for how long at most.
 BATCH_SIZE = 500
+GATHERED_SECONDS = 1.0
 # A database a run and one for all; more runs than this are not written to at once.
 ENGINES_KEPT = 16
 
@@ -31,12 +35,21 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     connection and an engine of their own, which compiles its statements anew; that is most of the time of a run over
     many near-empty days. A crash loses at most the events of one batch from Dagster's log: what the tables hold is in
     the warehouse's own ledger.
+
+    Within `gather` all events of this process go in batches, those that come one by one as well.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Every process that opens the instance comes by here; without it Dagster stores events one by one.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
         self._held = threading.local()
+        # Events to be written; None while nothing gathers them.
+        self._waiting: list[dg.EventLogEntry] | None = None
+        self._written_at = time.monotonic()
+        self._waiting_lock = threading.RLock()
+        self._kept_open: dict[str, sqlite3.Connection] = {}
+        self._tables_there: set[str] = set()
+        self._columns_there: set[str] = set()
         # The least recently used first.
         self._engines: dict[str, Engine] = {}
         self._engines_lock = threading.Lock()
@@ -49,12 +62,81 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         """`base_dir` is DAGSTER_HOME; the databases lie where Dagster's own storage would put them."""
         return cls(base_dir=str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data=inst_data)
 
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Hold events back and write them together: before anything is read here, when a run's status changes, and
+        with the next event after a second. What a process that is killed had not written is lost from Dagster's log.
+        """
+        self._waiting = []
+        try:
+            yield
+        finally:
+            try:
+                self._write_waiting()
+            finally:
+                self._waiting = None
+                while self._kept_open:
+                    self._kept_open.popitem()[1].close()
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store the event; within `gather`, a little later."""
+        with self._waiting_lock:
+            if self._waiting is None:
+                super().store_event(event)
+                return
+            self._waiting.append(event)
+            is_over = time.monotonic() - self._written_at > GATHERED_SECONDS
+            changes_run = event.dagster_event is not None and event.dagster_event.is_job_event
+            if is_over or changes_run or len(self._waiting) >= BATCH_SIZE:
+                self._write_waiting()
+
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events; either all of them are in a database afterwards, or none."""
+        self._write_waiting()
         with ExitStack() as stack:
             for shard in sorted({event.run_id for event in events} | {INDEX_SHARD_NAME}):
                 stack.enter_context(self._hold(shard))
-            super().store_event_batch(events)
+            for event in events:
+                super().store_event(event)
+        self._written_at = time.monotonic()
+
+    def _write_waiting(self) -> None:
+        with self._waiting_lock:
+            if self._waiting:
+                events, self._waiting = self._waiting, []
+                self.store_event_batch(events)
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        """A new run's database is a copy of an empty one: making its tables one by one takes 150 writes to the disk."""
+        path, empty = Path(str(engine.url.database)), Path(self._base_dir) / f"empty-{dg.__version__}"
+        if for_index_shard or path.exists():
+            super()._initdb(engine, for_index_shard)
+            return
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        if empty.exists():
+            shutil.copyfile(empty, partial)
+            with suppress(FileExistsError):  # another process has just made it
+                os.link(partial, path)
+            partial.unlink()
+            return
+        super()._initdb(engine)
+        with closing(sqlite3.connect(path)) as made:
+            made.execute("vacuum into ?", (str(partial),))
+        with closing(sqlite3.connect(partial)) as copied:
+            copied.execute("pragma journal_mode = wal")
+        partial.replace(empty)
+
+    def has_table(self, table_name: str) -> bool:
+        """Dagster asks this for every event; a table that is there stays there."""
+        if table_name not in self._tables_there and super().has_table(table_name):
+            self._tables_there.add(table_name)
+        return table_name in self._tables_there
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        """So does a column."""
+        if column_name not in self._columns_there and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._columns_there.add(column_name)
+        return column_name in self._columns_there
 
     @contextmanager
     def _hold(self, shard: str) -> Iterator[None]:
@@ -72,9 +154,18 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         if held is not None:
             yield held
         else:
+            self._write_waiting()
             engine = self._engine(shard)
+            self._keep_open(shard)
             with self._db_lock, engine.connect() as connection, connection.begin():
                 yield connection
+
+    def _keep_open(self, shard: str) -> None:
+        """Within `gather`, have a connection open all the time: else SQLite folds its log into the file each time one
+        closes, and starts another."""
+        if self._waiting is not None and shard not in self._kept_open:
+            self._kept_open[shard] = sqlite3.connect(self.path_for_shard(shard), check_same_thread=False)
+            self._kept_open[shard].execute("select count(*) from sqlite_master").fetchone()
 
     def _engine(self, shard: str) -> Engine:
         """The engine of a database that is used again and again: a new one would compile every statement anew."""
@@ -98,3 +189,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             self._held.connections = {}
         connections: dict[str, Connection] = self._held.connections
         return connections
+
+
+def gathered_events(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
+    """`BatchedSqliteEventLogStorage.gather` of this instance; nothing for one whose events are kept elsewhere."""
+    log = instance.event_log_storage
+    return log.gather() if isinstance(log, BatchedSqliteEventLogStorage) else nullcontext()

@@ -12,6 +12,7 @@ import dagster as dg
 import filelock
 
 from puffy_platform.orchestration.build import build_definitions
+from puffy_platform.orchestration.event_log import gathered_events
 from puffy_platform.orchestration.liveness import report_dead_runs
 from puffy_platform.orchestration.names import HELD_BACK, INGEST_JOB, MARTS_JOB, TABLES_JOB, range_tags
 from puffy_platform.pipeline import Platform, affected
@@ -167,12 +168,13 @@ class _Runs:
 
     def once(self, job: str, tags: dict[str, str] | None = None) -> set[dt.date]:
         """One Dagster run; returns the days that its checks held back. Raises RunFailed when anything else failed."""
-        result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
-            tags=tags,
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        with gathered_events(self.instance):
+            result = self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                tags=tags,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
         if result.success:
             return set()
         failures = [event for event in result.all_events if event.is_step_failure]

@@ -1,12 +1,16 @@
 """Events written in batches are the events Dagster's own storage would hold."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
+from puffy_platform.orchestration import event_log
 from puffy_platform.orchestration.event_log import BatchedSqliteEventLogStorage
 from puffy_platform.orchestration.run import INSTANCE_SETTINGS
 
@@ -80,32 +84,98 @@ def test_a_batched_instance_knows_what_a_plain_one_knows(tmp_path: Path, monkeyp
     assert {path.name for path in (tmp_path / "batched" / "history" / "runs").glob("index.db")} == {"index.db"}
 
 
-def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = BatchedSqliteEventLogStorage(base_dir=str(tmp_path))
-    key = dg.AssetKey("a_table")
-    event = dg.EventLogEntry(
+def event_of(run_id: str, kind: str = "ASSET_MATERIALIZATION") -> dg.EventLogEntry:
+    made = StepMaterializationData(dg.AssetMaterialization(dg.AssetKey("a_table")))
+    return dg.EventLogEntry(
         error_info=None,
         level=10,
         user_message="",
-        run_id="a-run",
+        run_id=run_id,
         timestamp=0.0,
         dagster_event=dg.DagsterEvent(
-            event_type_value="ASSET_MATERIALIZATION",
+            event_type_value=kind,
             job_name="a job",
-            event_specific_data=StepMaterializationData(dg.AssetMaterialization(key)),
+            event_specific_data=made if kind == "ASSET_MATERIALIZATION" else None,
         ),
     )
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, event = BatchedSqliteEventLogStorage(base_dir=str(tmp_path)), event_of("a-run")
     storage.store_event_batch([event, event])
     assert len(storage.get_logs_for_run("a-run")) == 2
     calls = iter([None, RuntimeError("disk full")])
-    store = BatchedSqliteEventLogStorage.store_event
+    store = SqliteEventLogStorage.store_event
 
     def failing(self: BatchedSqliteEventLogStorage, event: dg.EventLogEntry) -> None:
         store(self, event)
         if error := next(calls):
             raise error
 
-    monkeypatch.setattr(BatchedSqliteEventLogStorage, "store_event", failing)
+    monkeypatch.setattr(SqliteEventLogStorage, "store_event", failing)
     with pytest.raises(RuntimeError, match="disk full"):
         storage.store_event_batch([event, event])
     assert len(storage.get_logs_for_run("a-run")) == 2
+
+
+def written(folder: Path, run_id: str) -> int:
+    """How many events of the run another process would find now."""
+    with closing(sqlite3.connect(folder / f"{run_id}.db")) as database:
+        found: int = database.execute("select count(*) from event_logs").fetchone()[0]
+        return found
+
+
+def test_gathered_events_are_written_before_a_read_a_change_of_the_run_and_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = BatchedSqliteEventLogStorage(base_dir=str(tmp_path))
+    monkeypatch.setattr(event_log, "GATHERED_SECONDS", 3600)
+    storage.store_event(event_of("a-run"))
+    with storage.gather():
+        storage.store_event(event_of("a-run"))
+        storage.store_event(event_of("a-run"))
+        assert written(tmp_path, "a-run") == 1
+        assert len(storage.get_logs_for_run("a-run")) == written(tmp_path, "a-run") == 3
+        storage.store_event(event_of("a-run"))
+        storage.store_event(event_of("a-run", "PIPELINE_START"))
+        assert written(tmp_path, "a-run") == 5
+        storage.store_event(event_of("a-run"))
+        storage.store_event_batch([event_of("a-run")])
+        assert written(tmp_path, "a-run") == 7
+        storage.store_event(event_of("a-run"))
+        monkeypatch.setattr(event_log, "GATHERED_SECONDS", -1)
+        storage.store_event(event_of("a-run"))
+        assert written(tmp_path, "a-run") == 9
+        monkeypatch.setattr(event_log, "GATHERED_SECONDS", 3600)
+        storage.store_event(event_of("a-run"))
+
+    def break_off() -> None:
+        with storage.gather():
+            storage.store_event(event_of("a-run"))
+            raise RuntimeError("a step broke")
+
+    assert written(tmp_path, "a-run") == 10
+    with pytest.raises(RuntimeError, match="a step broke"):
+        break_off()
+    storage.store_event(event_of("a-run"))
+    assert written(tmp_path, "a-run") == 12
+
+
+def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path) -> None:
+    def schema_of(folder: Path, run_id: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(folder / f"{run_id}.db")) as database:
+            tables = database.execute("select type, name, sql from sqlite_master order by type, name").fetchall()
+            return [
+                *tables,
+                *database.execute("select version_num from alembic_version").fetchall(),
+                *database.execute("pragma journal_mode").fetchall(),
+            ]
+
+    for name, kind in (("plain", SqliteEventLogStorage), ("batched", BatchedSqliteEventLogStorage)):
+        storage = kind(base_dir=str(tmp_path / name))
+        for run_id in ("one", "two", "three"):
+            storage.store_event(event_of(run_id))
+            assert len(storage.get_logs_for_run(run_id)) == 1
+        assert sorted(storage.get_all_run_ids()) == ["one", "three", "two"]
+    plain = schema_of(tmp_path / "plain", "one")
+    assert [schema_of(tmp_path / "batched", run_id) for run_id in ("one", "two", "three")] == [plain] * 3
