@@ -34,13 +34,16 @@ def report(root: Path, lengths: Sequence[int], events_a_day: int) -> Iterable[st
     yield f"{events_a_day:,} events a day.\n"
     yield "| | " + " | ".join(f"{days} days" for days in lengths) + " | last : first |"
     yield "|---|" + "--:|" * (len(lengths) + 1)
+    histories, days = zip(*found.values(), strict=True)
     rows = [
-        ("history, CPU s", [history.cpu for history, _ in found.values()]),
-        ("history, peak MiB", [history.peak_mib for history, _ in found.values()]),
-        ("one more day, process, CPU s", [day.cpu for _, day in found.values()]),
-        ("one more day, process, peak MiB", [day.peak_mib for _, day in found.values()]),
+        ("history, CPU s", [cost.cpu for cost in histories]),
+        ("history, peak MiB", [cost.peak_mib for cost in histories]),
+        ("one more day, process, wall s", [cost.wall for cost in days]),
+        ("one more day, process, CPU s", [cost.cpu for cost in days]),
+        ("one more day, process, peak MiB", [cost.peak_mib for cost in days]),
     ]
-    rows += [(f"{stage}, CPU s", [day.said[stage][1] for _, day in found.values()]) for stage in first]
+    for place, unit in enumerate(("wall s", "CPU s")):
+        rows += [(f"{stage}, {unit}", [cost.said[stage][place] for cost in days]) for stage in first]
     for name, values in rows:
         yield f"| {name} | " + " | ".join(f"{value:,.2f}" for value in values) + f" | {values[-1] / values[0]:.2f} |"
 

@@ -3,6 +3,9 @@
 Every contender is a process of its own over the same files: the floor (CSV to Parquet and nothing else), the bare
 pipeline by stage, `puffy run` with Dagster and all, a pandas script as an analyst would write it (on fewer events)
 and DuckDB SQL for the same core steps. Prints Markdown; docs/performance.md is made of it.
+
+`--days 730 --events 36500000 --only pipeline` is a backfill of two years: nothing else is run, and the files are the
+only thing that grows with the days.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +26,24 @@ from puffy_platform.speed.measure import Cost, median, run
 BENCH = "puffy_platform_tests.bench"
 DAYS = 14
 FIRST_DAY = dt.date(2025, 10, 1)
+CONTENDERS = {
+    "floor": "floor: CSV to Parquet",
+    "sql": "DuckDB SQL, core steps only",
+    "pipeline": "bare pipeline, all tables, checked and committed",
+    "run": "`puffy run`, Dagster and marts included",
+    "pandas": "pandas script, core steps only",
+}
+CORE = {
+    "ingest",
+    "events_enriched",
+    "purchases",
+    "identity_links",
+    "identities",
+    "sessions",
+    "conversions",
+    "attribution",
+    "channel_summary",
+}
 
 
 def make_home(root: Path, events: int, days: int = DAYS) -> tuple[Path, int]:
@@ -40,61 +61,93 @@ def forget(home: Path) -> None:
     (home / "marts.duckdb").unlink(missing_ok=True)
 
 
-def puffy_run(home: Path, days: int = DAYS) -> Cost:
-    last = FIRST_DAY + dt.timedelta(days=days - 1)
-    command = ("run", "--from", str(FIRST_DAY), "--to", str(last), "--json")
+def puffy_run(home: Path, days: int = DAYS, first: dt.date = FIRST_DAY) -> Cost:
+    last = first + dt.timedelta(days=days - 1)
+    command = ("run", "--from", str(first), "--to", str(last), "--json")
     return run("puffy_platform.cli", *command, environment={"PUFFY_HOME": str(home)})
 
 
-def report(home: Path, rows: int, repetitions: int, pandas_rows: int) -> Iterable[str]:
-    """The Markdown, line by line, as it becomes known."""
+def measured(
+    home: Path, days: int, repetitions: int, pandas_rows: int, only: Collection[str]
+) -> dict[str, tuple[Cost, int]]:
+    """The median cost of each contender that was asked for, and for pandas over how many events; 0 for all of them."""
     landing = str(home / "landing")
-    size = sum(file.stat().st_size for file in (home / "landing").iterdir())
-    yield f"{rows:,} events over {DAYS} days, {size / 2**20:,.0f} MiB of CSV; {_machine()}; medians of {repetitions}.\n"
-    floors, stages, runs, sqls = [], [], [], []
+    contenders: dict[str, Callable[[], Cost]] = {
+        "floor": lambda: run(f"{BENCH}.floor", landing, str(home / "floor")),
+        "sql": lambda: run(f"{BENCH}.by_duckdb", landing),
+        "pipeline": lambda: run(f"{BENCH}.stages", str(home)),
+        "run": lambda: puffy_run(home, days),
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in contenders if name in only}
     for _ in range(repetitions):
-        forget(home)
-        floors.append(run(f"{BENCH}.floor", landing, str(home / "floor")))
-        sqls.append(run(f"{BENCH}.by_duckdb", landing))
-        stages.append(run(f"{BENCH}.stages", str(home)))
-        forget(home)
-        runs.append(puffy_run(home))
-    floor = median(floors)
-    small, small_rows = make_home(home / "small", pandas_rows)
-    pandas = median([run(f"{BENCH}.by_pandas", str(small / "landing")) for _ in range(repetitions)])
-    scaled = Cost(pandas.wall * rows / small_rows, pandas.cpu * rows / small_rows, pandas.peak_mib)
+        for name, found in costs.items():
+            forget(home)
+            found.append(contenders[name]())
+    all_found = {name: (median(found), 0) for name, found in costs.items()}
+    if "pandas" in only:
+        small, small_rows = make_home(home / "small", pandas_rows)
+        script = median([run(f"{BENCH}.by_pandas", str(small / "landing")) for _ in range(repetitions)])
+        all_found["pandas"] = (script, small_rows)
+    return all_found
+
+
+def report(
+    home: Path, rows: int, days: int, repetitions: int, pandas_rows: int, only: Collection[str] = CONTENDERS
+) -> Iterable[str]:
+    """The Markdown, line by line, as it becomes known. Without the floor there are no ratios."""
+    size = sum(file.stat().st_size for file in (home / "landing").iterdir())
+    yield f"{rows:,} events over {days} days, {size / 2**20:,.0f} MiB of CSV; {machine()}; medians of {repetitions}.\n"
+    found = measured(home, days, repetitions, pandas_rows, only)
+    floor = found["floor"][0] if "floor" in found else None
     yield "| process | wall s | of the floor | CPU s | of the floor | peak MiB |"
     yield "|---|--:|--:|--:|--:|--:|"
-    for name, cost in (
-        ("floor: CSV to Parquet", floor),
-        ("DuckDB SQL, core steps only", median(sqls)),
-        ("bare pipeline, all tables, checked and committed", median(stages)),
-        ("`puffy run`, Dagster and marts included", median(runs)),
-        (f"pandas script, core steps only (measured at {small_rows:,} events, scaled)", scaled),
-    ):
+    for key, name in CONTENDERS.items():
+        if key in found:
+            cost, part = found[key]
+            times = rows / part if part else 1.0
+            told = f" (measured at {part:,} events, scaled)" if part else ""
+            wall, cpu = cost.wall * times, cost.cpu * times
+            yield (
+                f"| {name}{told} | {wall:.1f} | {_ratio(wall, floor and floor.wall)} "
+                f"| {cpu:.1f} | {_ratio(cpu, floor and floor.cpu)} | {cost.peak_mib:,.0f} |"
+            )
+    if "pipeline" in found:
+        yield from _stages(found["pipeline"][0].said, floor)
+
+
+def _stages(said: dict[str, tuple[float, float, float]], floor: Cost | None) -> Iterable[str]:
+    """A row a stage, and what those up to the core tables take together."""
+    yield "\n| stage | wall s | of the floor | CPU s | of the floor | peak MiB so far |\n|---|--:|--:|--:|--:|--:|"
+    core = [said[name] for name in said if name in CORE]
+    together = (sum(wall for wall, _, _ in core), sum(cpu for _, cpu, _ in core), max(peak for _, _, peak in core))
+    for name, (wall, cpu, peak) in [("core tables (ingest to channel_summary)", together), *said.items()]:
         yield (
-            f"| {name} | {cost.wall:.1f} | {cost.wall / floor.wall:.1f} | {cost.cpu:.1f} | {cost.cpu / floor.cpu:.1f} "
-            f"| {cost.peak_mib:,.0f} |"
+            f"| {name} | {wall:.2f} | {_ratio(wall, floor and floor.wall)} "
+            f"| {cpu:.2f} | {_ratio(cpu, floor and floor.cpu)} | {peak:,.0f} |"
         )
-    yield "\n| stage | wall s | CPU s | CPU of the floor | peak MiB so far |\n|---|--:|--:|--:|--:|"
-    for name, (wall, cpu, peak) in stages[-1].said.items():
-        yield f"| {name} | {wall:.2f} | {cpu:.2f} | {cpu / floor.cpu:.2f} | {peak:,.0f} |"
 
 
-def _machine() -> str:
+def _ratio(value: float, floor: float | None) -> str:
+    return f"{value / floor:.2f}" if floor else "-"
+
+
+def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, Polars {version('polars')}"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--events", type=int, default=1_000_000)
+    options.add_argument("--days", type=int, default=DAYS)
     options.add_argument("--repetitions", type=int, default=3)
+    options.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="run only these")
     options.add_argument("--pandas-events", type=int, default=500_000)
     options.add_argument("--compare", action="store_true", help="also compare the tables with DuckDB's, row for row")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        home, rows = make_home(Path(scratch) / "home", asked.events)
-        for line in report(home, rows, asked.repetitions, min(asked.events, asked.pandas_events)):
+        home, rows = make_home(Path(scratch) / "home", asked.events, asked.days)
+        pandas_rows = min(asked.events, asked.pandas_events)
+        for line in report(home, rows, asked.days, asked.repetitions, pandas_rows, asked.only):
             print(line, flush=True)
         if asked.compare:
             forget(home)
