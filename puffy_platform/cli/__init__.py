@@ -44,9 +44,14 @@ COMMANDS = (
 
 def main() -> None:
     """Entry point: an error a user can act on is one message and exit code 2, never a traceback."""
+    import gc
+
     from puffy_platform.settings import SettingsError
     from puffy_platform.warehouse import WarehouseError
 
+    # What takes memory here are frames, which no cycle holds; looking for cycles among Dagster's objects took 8 % of a
+    # run of one day.
+    gc.set_threshold(50_000, 20, 20)
     try:
         app()
     except (SettingsError, WarehouseError) as error:

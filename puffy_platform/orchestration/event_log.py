@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.event_log.base import AssetRecord
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import create_engine
@@ -48,6 +49,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._written_at = time.monotonic()
         self._waiting_lock = threading.RLock()
         self._kept_open: dict[str, sqlite3.Connection] = {}
+        # What was found of assets since gathering began, until an event of theirs comes.
+        self._records: dict[dg.AssetKey, AssetRecord] = {}
         self._tables_there: set[str] = set()
         self._columns_there: set[str] = set()
         # The least recently used first.
@@ -75,12 +78,14 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 self._write_waiting()
             finally:
                 self._waiting = None
+                self._records.clear()
                 while self._kept_open:
                     self._kept_open.popitem()[1].close()
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store the event; within `gather`, a little later."""
         with self._waiting_lock:
+            self._forget_records([event])
             if self._waiting is None:
                 super().store_event(event)
                 return
@@ -93,6 +98,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events; either all of them are in a database afterwards, or none."""
         self._write_waiting()
+        self._forget_records(events)
         with ExitStack() as stack:
             for shard in sorted({event.run_id for event in events} | {INDEX_SHARD_NAME}):
                 stack.enter_context(self._hold(shard))
@@ -125,6 +131,20 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with closing(sqlite3.connect(partial)) as copied:
             copied.execute("pragma journal_mode = wal")
         partial.replace(empty)
+
+    def get_asset_records(self, asset_keys: Sequence[dg.AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """Dagster asks this in every step of all that it reads; within `gather`, once an asset and event of it."""
+        if self._waiting is None or asset_keys is None:
+            return super().get_asset_records(asset_keys)
+        unknown = [key for key in asset_keys if key not in self._records]
+        for record in super().get_asset_records(unknown) if unknown else ():
+            self._records[record.asset_entry.asset_key] = record
+        return [self._records[key] for key in asset_keys if key in self._records]
+
+    def _forget_records(self, events: Sequence[dg.EventLogEntry]) -> None:
+        for event in events if self._records else ():
+            if event.dagster_event is not None and event.dagster_event.asset_key is not None:
+                self._records.pop(event.dagster_event.asset_key, None)
 
     def has_table(self, table_name: str) -> bool:
         """Dagster asks this for every event; a table that is there stays there."""

@@ -179,3 +179,22 @@ def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path) -> N
         assert sorted(storage.get_all_run_ids()) == ["one", "three", "two"]
     plain = schema_of(tmp_path / "plain", "one")
     assert [schema_of(tmp_path / "batched", run_id) for run_id in ("one", "two", "three")] == [plain] * 3
+
+
+def test_what_is_asked_of_an_asset_while_events_are_gathered_is_never_older_than_its_last_event(tmp_path: Path) -> None:
+    storage, key = BatchedSqliteEventLogStorage(base_dir=str(tmp_path)), dg.AssetKey("a_table")
+
+    def last_run() -> str | None:
+        found = storage.get_asset_records([key, dg.AssetKey("another")])
+        return found[0].asset_entry.last_run_id if found else None
+
+    with storage.gather():
+        assert last_run() is None
+        storage.store_event(event_of("first"))
+        assert last_run() == last_run() == "first"
+        storage.store_event(event_of("second"))
+        assert last_run() == "second"
+        storage.store_event_batch([event_of("third"), event_of("third")])
+        assert last_run() == "third"
+    BatchedSqliteEventLogStorage(base_dir=str(tmp_path)).store_event(event_of("of another process"))
+    assert last_run() == "of another process"
