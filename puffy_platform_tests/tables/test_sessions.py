@@ -251,3 +251,14 @@ def test_lost_invented_and_overlapping_sessions_do_not_pass_the_checks() -> None
     assert broken(good.with_columns(longer), history) == {"times_agree"}
     assert broken(good.with_columns(page_views=pl.lit(9, pl.Int64)), history) == {"counts_agree"}
     assert broken(good.with_columns(revenue_cents=pl.lit(1, pl.Int64)), history) == {"counts_agree"}
+
+
+def test_a_day_without_any_session_passes_only_if_all_its_events_run_on_from_the_day_before() -> None:
+    history = events(event("ann", at(1, "23:50")), event("ann", at(2, "00:05")), event("ben", at(1, "12:00")))
+    good = compute(TABLE, {"events_enriched": history}, days(1, 2), HALF_AN_HOUR)
+    assert good["day"].unique().to_list() == [at(1).date()]
+    assert broken(good, history) == set()
+    later = pl.concat([history, events(event("cid", at(2, "09:00")))])
+    for rows in (good, good.clear()):
+        assert broken(rows, later) == {"events_in_one_session"}
+    assert broken(good.clear(), history) == {"events_in_one_session"}
