@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -78,13 +79,18 @@ class ChannelRules:
         return each_distinct(pl.struct(self._facts()), self._judge, pl.String)
 
     def _judge(self, facts: pl.Series) -> pl.Series:
+        lower_case = facts.struct.unnest().with_columns(pl.col(pl.String).str.to_lowercase())
+        return lower_case.select(self._first_that_applies).to_series()
+
+    @cached_property
+    def _first_that_applies(self) -> pl.Expr:
+        """All rules as one expression; to build it takes as long as to judge a day's events."""
         *rules, last = self.rules
         channel = pl.lit(last.channel)
         for rule in reversed(rules):
             applies = pl.all_horizontal(condition.holds() for condition in rule.conditions)
             channel = pl.when(applies).then(pl.lit(rule.channel)).otherwise(channel)
-        lower_case = facts.struct.unnest().with_columns(pl.col(pl.String).str.to_lowercase())
-        return lower_case.with_columns(channel=channel)["channel"]
+        return channel.alias("channel")
 
     def _facts(self) -> list[pl.Expr]:
         conditions = [condition for rule in self.rules for condition in rule.conditions]

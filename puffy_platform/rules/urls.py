@@ -1,12 +1,12 @@
 """Page URLs and referrers taken apart: host, path, UTM parameters, click ids. Their meaning: channels.py.
 
-Vectorised on the distinct URLs; Python, for decoding, sees only the distinct texts that need it.
+Vectorised, for callers that ask once a distinct URL; Python, for decoding, sees only the distinct texts that need it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
 import polars as pl
@@ -67,22 +67,22 @@ def page_parts(url: pl.Expr) -> pl.Expr:
 
     `host` is in lower case, without user, port and final dot; null for a relative or unreadable address.
     `path` keeps its case and encoding; what cannot be understood stays in it. `query` is null or
-    "&name=value&…" with its separators repaired. Parameters without a value are null.
+    "&name=value&…" with its separators repaired. Parameters without a value are null. Ask it for distinct URLs.
     """
-    return each_distinct(url, _page_parts, PAGE_PARTS)
+    return url.map_batches(_page_parts, return_dtype=pl.Struct(PAGE_PARTS))
 
 
 def referrer_host(referrer: pl.Expr) -> pl.Expr:
-    """The referrer's host in lower case, without `www.`; of android-app:// the app's name; null if none."""
-    return each_distinct(referrer, _referrer_host, pl.String)
+    """The referrer's host in lower case, without `www.`; of android-app:// the app's name; null if none. Ask it for
+    distinct referrers."""
+    return referrer.map_batches(_referrer_host, return_dtype=pl.String)
 
 
 def _page_parts(urls: pl.Series) -> pl.Series:
     present = parameters_present(pl.col("query"), CLICK_IDS)
     tagged = pl.when(pl.col("query").str.contains("(?i)&utm_")).then("query")
-    path = pl.coalesce("path", pl.when(pl.col("is_relative") & (pl.col("address") != "")).then("address"), pl.lit("/"))
     parts = _split(urls).with_columns(
-        path=path, click_id_type=_first_click_id(present), **{name: parameter(tagged, name) for name in UTM}
+        click_id_type=_first_click_id(present), **{name: parameter(tagged, name) for name in UTM}
     )
     return parts.select(list(PAGE_PARTS)).to_struct()
 
@@ -92,30 +92,41 @@ def _referrer_host(referrers: pl.Series) -> pl.Series:
 
 
 def _split(urls: pl.Series) -> pl.DataFrame:
-    """address (what stands before the "?") with its host and path, and query; the fragment is left out."""
+    """host, path and query; the fragment is left out. What stands before the "?" repeats far more than whole URLs."""
     whole = pl.col("url").str.strip_chars().str.splitn("#", 2).struct.field("field_0")
     halves = pl.col("halves").struct
-    host = pl.coalesce("host", "bare_host")
     return (
         urls.rename("url")
         .to_frame()
-        .select(halves=_rewritten(whole, _BROKEN_QUESTION_MARK, _with_question_mark).str.splitn("?", 2))
-        .select(address=halves.field("field_0"), query="&" + halves.field("field_1"))
-        .with_columns(
-            pl.col("address").str.extract_groups(_ADDRESS).struct.unnest(),
-            query=_rewritten(pl.col("query"), _BROKEN_SEPARATOR, _with_separators),
+        .select(halves=_rewritten(whole, ("%",), _BROKEN_QUESTION_MARK, _with_question_mark).str.splitn("?", 2))
+        .select(
+            address=each_distinct(halves.field("field_0"), _address_parts, {"host": pl.String(), "path": pl.String()}),
+            query=_rewritten(
+                "&" + halves.field("field_1"), ("&amp;", "?utm_", "%"), _BROKEN_SEPARATOR, _with_separators
+            ),
         )
-        .with_columns(
+        .unnest("address")
+    )
+
+
+def _address_parts(addresses: pl.Series) -> pl.Series:
+    """A struct of host and path."""
+    address, host = pl.col("address"), pl.coalesce("host", "bare_host")
+    return (
+        addresses.to_frame("address")
+        .with_columns(address.str.extract_groups(_ADDRESS).struct.unnest())
+        .select(
             host=host.str.to_lowercase().str.strip_chars(".[] ").replace("", None),
-            is_relative=host.is_null(),
+            path=pl.coalesce("path", pl.when(host.is_null() & (address != "")).then(address), pl.lit("/")),
         )
+        .to_struct()
     )
 
 
 def parameter(query: pl.Expr, name: str) -> pl.Expr:
     """The first value of the parameter that is not empty, decoded; null if none. Its name is in any case."""
     found = query.str.extract(f"(?i)&{re.escape(name)}=([^&]+)")
-    return _rewritten(found, "[%+]", decode).str.strip_chars().replace("", None)
+    return _rewritten(found, ("%", "+"), "[%+]", decode).str.strip_chars().replace("", None)
 
 
 def parameters_present(query: pl.Expr, names: Iterable[str]) -> pl.Expr:
@@ -178,11 +189,15 @@ def _with_separators(query: str) -> str:
     return "&".join(split(piece) for piece in plain.split("&"))
 
 
-def _rewritten(texts: pl.Expr, where: str, rewrite: Callable[[str], str]) -> pl.Expr:
-    """`rewrite`, a Python function, on each distinct text matching the pattern; the others as they are."""
+def _rewritten(texts: pl.Expr, hints: Sequence[str], where: str, rewrite: Callable[[str], str]) -> pl.Expr:
+    """`rewrite`, a Python function, on each distinct text matching the pattern; the others as they are.
+
+    Only a text that holds one of the hints, in any case, can match: most do not, and that is told at once.
+    """
 
     def on_distinct(values: pl.Series) -> pl.Series:
-        matching = values.filter(values.str.contains(where)).unique()
+        likely = values.filter(values.str.contains_any(list(hints), ascii_case_insensitive=True))
+        matching = likely.filter(likely.str.contains(where)).unique()
         if matching.is_empty():
             return values
         return values.replace(matching, pl.Series([rewrite(text) for text in matching], dtype=pl.String))

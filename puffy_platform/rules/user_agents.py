@@ -9,8 +9,6 @@ from functools import cache
 
 import polars as pl
 
-from puffy_platform.distinct import each_distinct
-
 __all__ = ["DEVICE_CLASSES", "USER_AGENT_PARTS", "user_agent_parts"]
 
 DEVICE_CLASSES = ("desktop", "mobile", "tablet", "bot", "other", "unknown")
@@ -44,9 +42,10 @@ def user_agent_parts(user_agent: pl.Expr) -> pl.Expr:
     """A struct of device_class, browser, os and is_bot (`USER_AGENT_PARTS`).
 
     A bot is what either list calls so. No user agent is device class unknown and no bot: it says nothing.
-    Browser and system are families without version ("Mobile Safari", "iOS"); null when not recognised.
+    Browser and system are families without version ("Mobile Safari", "iOS"); null when not recognised. Reading one
+    takes a tenth of a millisecond: ask it for distinct user agents.
     """
-    return each_distinct(user_agent, _parts, USER_AGENT_PARTS)
+    return user_agent.map_batches(_parts, return_dtype=pl.Struct(USER_AGENT_PARTS))
 
 
 def _parts(user_agents: pl.Series) -> pl.Series:

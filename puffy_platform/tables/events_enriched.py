@@ -10,7 +10,8 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.event_data import email_hash, purchase_fields
+from puffy_platform.distinct import places_of
+from puffy_platform.event_data import EMAIL_EVENTS, PURCHASE, email_hash, purchase_fields
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
 from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
@@ -21,6 +22,7 @@ __all__ = ["TABLE"]
 
 PII = {"tags": ("pii",)}
 UNKNOWN = "Unknown"
+SORT = ("client_id", "event_ts")
 
 
 class EventsEnrichedContract(pa.DataFrameModel):
@@ -105,35 +107,54 @@ class EventsEnrichedContract(pa.DataFrameModel):
 
 
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
-    """Row by row: take the URLs apart, read the user agent, name the channel, type the purchase."""
-    rules = load_rules(settings)
-    raw = inputs["raw_events"].filter(days.covers("event_day")).rename({"day": "landing_day"})
-    return (
-        purchase_fields(raw)
-        .with_columns(
-            day="event_day",
-            referrer=pl.col("referrer").str.strip_chars().replace("", None),
-            email_hash=email_hash(pl.col("event_name"), pl.col("event_data")),
-            page=page_parts(pl.col("page_url")),
-            agent=user_agent_parts(pl.col("user_agent")),
-        )
-        .unnest("page", "agent")
+    """Row by row: take the URLs apart, read the user agent, name the channel, type the purchase.
+
+    Each is done once a distinct text. While the rows are put in order they carry their texts' places, not the texts.
+    """
+    raw = inputs["raw_events"].filter(days.covers("event_day")).rename({"day": "landing_day", "event_day": "day"})
+    raw_rows = raw.collect()
+    page_urls, page = places_of(raw_rows["page_url"])
+    referrers, origin = places_of(raw_rows["referrer"])
+    user_agents, agent = places_of(raw_rows["user_agent"])
+    has_data = raw_rows["event_name"].is_in(EMAIL_EVENTS)
+
+    pages = page_urls.to_frame("page_url").with_columns(page=page_parts(pl.col("page_url"))).unnest("page")
+    agents = user_agents.to_frame("agent").select(user_agent_parts(pl.col("agent"))).unnest("agent")
+    origins = (
+        referrers.to_frame("referrer")
+        .with_columns(pl.col("referrer").str.strip_chars().replace("", None))
         .with_columns(referrer_host=referrer_host(pl.col("referrer")))
-        .with_columns(channel=rules.channel())
-        .select(COLUMNS)
     )
+    # What the channel depends on, as one number.
+    kinds, kind = places_of((page.cast(pl.Int64) * len(origins) + origin) * 2 + raw_rows["referrer_recorded"])
+    came = pages.gather(kinds // 2 // len(origins)).hstack(origins.gather(kinds // 2 % len(origins)))
+    channels = came.with_columns(referrer_recorded=kinds % 2 == 1).select(channel=load_rules(settings).channel())
+    said = (
+        purchase_fields(raw_rows.lazy().filter(has_data).select("event_name", "event_data"))
+        .with_columns(email_hash=email_hash(pl.col("event_name"), pl.col("event_data")))
+        .select("transaction_id", "revenue_cents", "items", "items_total_cents", "email_hash")
+        .collect()
+    )
+    rows = raw_rows.drop("page_url", "referrer", "user_agent", "event_data", "timestamp_kind").with_columns(
+        page=page, origin=origin, agent=agent, kind=kind, said=has_data.cum_sum().set(~has_data, None) - 1
+    )
+    rows = rows.sort("day", *SORT)
+    found = {"page": pages, "origin": origins, "agent": agents, "kind": channels, "said": said}
+    spread = [texts.gather(rows[places]) for places, texts in found.items()]
+    return pl.concat([rows.drop(list(found)), *spread], how="horizontal").lazy().select(COLUMNS)
 
 
 def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as raw_events holds for the event day."""
-    raw = (
-        purchase_fields(inputs["raw_events"].select("event_day", "event_name", "event_data"))
-        .group_by(day="event_day")
-        .agg(raw_rows=pl.len(), raw_cents=pl.col("revenue_cents").sum())
-    )
+    raw, day = inputs["raw_events"], pl.col("event_day").alias("day")
+    purchases = purchase_fields(raw.filter(pl.col("event_name") == PURCHASE).select(day, "event_name", "event_data"))
+    raw_cents = purchases.group_by("day").agg(raw_cents=pl.col("revenue_cents").sum())
     held = frame.lazy().group_by("day").agg(rows=pl.len(), cents=pl.col("revenue_cents").sum())
     return (
-        raw.join(held, on="day", how="full", coalesce=True)
+        raw.group_by(day)
+        .agg(raw_rows=pl.len())
+        .join(raw_cents, on="day", how="left")
+        .join(held, on="day", how="full", coalesce=True)
         .with_columns(pl.exclude("day").fill_null(0))
         .select(
             "day",
@@ -186,7 +207,7 @@ TABLE = Table(
             severity="warn",
         ),
     ),
-    sort=("client_id", "event_ts"),
+    sort=SORT,
     money="revenue_cents",
     lineage={
         **{name: (("raw_events", name),) for name in ("event_id", "event_ts", "client_id", "event_name", "page_url")},
