@@ -10,12 +10,14 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
+from puffy_platform.runs import differs, fold_runs
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
 __all__ = ["TABLE", "ClientDaysContract"]
 
 EVENT_ORDER = ("event_ts", "landing_day", "source_file", "source_line")
+CLIENT_DAY = ("day", "client_id")
 EVENT_COUNTS = {
     "page_views": "page_viewed",
     "popup_emails": "email_filled_on_popup",
@@ -54,33 +56,34 @@ class ClientDaysContract(pa.DataFrameModel):
 
 def summarise(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Counts per client and day of its events, and of the sessions it started. Bots are kept, and flagged."""
-    client_day = ("day", "client_id")
-    events = _events_of_clients(inputs).filter(days.covers())
-    counts = events.group_by(client_day).agg(
-        pl.len().alias("events"),
-        *((pl.col("event_name") == event).sum().alias(name) for name, event in EVENT_COUNTS.items()),
-        pl.col("revenue_cents").sum(),
-        first_event_at=pl.col("event_ts").min(),
-        is_bot=pl.col("is_bot").any(),
+    counts = {name: (pl.col("event_name") == event).cast(pl.Int64) for name, event in EVENT_COUNTS.items()}
+    # Each day of both is stored by client and time: a stable sort has next to nothing to do.
+    events = fold_runs(
+        _events_of_clients(inputs).filter(days.covers()).sort(*CLIENT_DAY, *EVENT_ORDER, maintain_order=True),
+        differs(*CLIENT_DAY),
+        first={
+            **{name: pl.col(name) for name in CLIENT_DAY},
+            "first_event_at": pl.col("event_ts"),
+            "event_channel": pl.col("channel"),
+        },
+        summed={
+            "events": pl.lit(1, pl.Int64),
+            "bot_events": pl.col("is_bot").cast(pl.Int64),
+            "revenue_cents": pl.col("revenue_cents").fill_null(0),
+            **counts,
+        },
     )
-    starts = (
-        inputs["sessions"]
-        .filter(days.covers())
-        .sort("started_at", "session_id")
-        .group_by(client_day, maintain_order=True)
-        .agg(sessions=pl.len(), session_channel=pl.col("channel").first())
+    sessions = fold_runs(
+        inputs["sessions"].filter(days.covers()).sort(*CLIENT_DAY, "started_at", "session_id", maintain_order=True),
+        differs(*CLIENT_DAY),
+        first={**{name: pl.col(name) for name in CLIENT_DAY}, "session_channel": pl.col("channel")},
+        summed={"sessions": pl.lit(1, pl.Int64)},
     )
-    # Only clients whose one session runs over from the day before need their first event's channel.
-    first_events = (
-        events.join(starts, on=client_day, how="anti")
-        .sort(EVENT_ORDER)
-        .group_by(client_day, maintain_order=True)
-        .agg(event_channel=pl.col("channel").first())
-    )
-    return (
-        counts.join(starts, on=client_day, how="left")
-        .join(first_events, on=client_day, how="left")
-        .with_columns(pl.col("sessions").fill_null(0), channel=pl.coalesce("session_channel", "event_channel"))
+    # A client whose one session runs over from the day before has the channel of its first event.
+    return events.join(sessions, on=CLIENT_DAY, how="left", maintain_order="left").with_columns(
+        pl.col("sessions").fill_null(0),
+        channel=pl.coalesce("session_channel", "event_channel"),
+        is_bot=pl.col("bot_events") > 0,
     )
 
 

@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 import polars_hash as plh
 
+from puffy_platform.runs import fold_runs
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
@@ -158,36 +159,28 @@ def mark_starts(events: pl.LazyFrame, timeout: pl.Expr) -> pl.LazyFrame:
 
 
 def fold(events: pl.LazyFrame) -> pl.LazyFrame:
-    """One row for each session, of events in order: what its first event says, its last one, and its counts.
-
-    A count is that of all events so far, less the one at the session's start: no grouping of rows is needed.
-    """
+    """One row for each session, of events in order: what its first event says, its last one, and its counts."""
     counts = {name: (pl.col("event_name") == event).cast(pl.Int64) for name, event in COUNTED_EVENTS.items()}
-    summed = {"events": pl.lit(1, pl.Int64), "revenue_cents": pl.col("revenue_cents").fill_null(0), **counts}
-    so_far = events.with_columns(is_last=pl.col("starts").shift(-1, fill_value=True), **summed).with_columns(
-        pl.col(list(summed)).cum_sum()
+    sessions = fold_runs(
+        events,
+        pl.col("starts"),
+        first={
+            **{name: pl.col(name) for name in ("client_id", *ENTRY_COLUMNS)},
+            "started_at": pl.col("event_ts"),
+            "landing_path": pl.col("path"),
+            "cut_at_midnight": pl.col("is_cut"),
+            "entry_event_id": pl.col("event_id"),
+        },
+        last={"ended_at": pl.col("event_ts"), "exit_path": pl.col("path")},
+        summed={"events": pl.lit(1, pl.Int64), "revenue_cents": pl.col("revenue_cents").fill_null(0), **counts},
     )
     identity = pl.concat_str(pl.col("started_at").dt.epoch("us"), "client_id", separator=" ")
-    first = (
-        so_far.filter("starts")
-        .select(
-            "client_id",
-            *ENTRY_COLUMNS,
-            started_at="event_ts",
-            landing_path="path",
-            cut_at_midnight="is_cut",
-            entry_event_id="event_id",
-        )
-        .with_columns(day=pl.col("started_at").dt.date(), session_id=identity)
-        .with_columns(session_id=plh.col("session_id").nchash.xxh3_128().cast(pl.String))
-    )
-    last = so_far.filter("is_last").select(
-        *(pl.col(name) - pl.col(name).shift(fill_value=0) for name in summed), ended_at="event_ts", exit_path="path"
-    )
-    return pl.concat([first, last], how="horizontal").with_columns(
+    return sessions.with_columns(
+        day=pl.col("started_at").dt.date(),
+        session_id=identity,
         duration_seconds=LASTED_SECONDS,
         crosses_midnight=pl.col("ended_at").dt.date() > pl.col("started_at").dt.date(),
-    )
+    ).with_columns(session_id=plh.col("session_id").nchash.xxh3_128().cast(pl.String))
 
 
 def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

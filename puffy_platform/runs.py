@@ -1,0 +1,38 @@
+"""Runs of neighbouring rows folded into one row each, without grouping. What makes a run is its caller's matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+__all__ = ["differs", "fold_runs"]
+
+
+def differs(*columns: str) -> pl.Expr:
+    """Whether a row differs from the one above it in any of the columns; true for the first."""
+    is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in columns)
+    return is_other | (pl.int_range(pl.len()) == 0)
+
+
+def fold_runs(
+    rows: pl.LazyFrame,
+    starts: pl.Expr,
+    *,
+    first: Mapping[str, pl.Expr],
+    last: Mapping[str, pl.Expr] | None = None,
+    summed: Mapping[str, pl.Expr],
+) -> pl.LazyFrame:
+    """One row for each run of rows, in order: values of its first and its last row, and sums over all of it.
+
+    A run begins where `starts` is true, as it must be in the first row. Sums (of integers without nulls) are those of
+    all rows so far, less those at the run's start: a third of what grouping takes. They must not be named as columns
+    that `first` or `last` ask for.
+    """
+    so_far = rows.with_columns(starts.alias("starts"), **summed).with_columns(
+        pl.col(list(summed)).cum_sum(), ends=pl.col("starts").shift(-1, fill_value=True)
+    )
+    own = (pl.col(name) - pl.col(name).shift(fill_value=0) for name in summed)
+    firsts = so_far.filter("starts").select(**first)
+    lasts = so_far.filter("ends").select(*own, **(last or {}))
+    return pl.concat([firsts, lasts], how="horizontal")
