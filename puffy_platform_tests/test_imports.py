@@ -16,6 +16,7 @@ FLOORS = {
     "rules": 1,
     "distinct": 0,
     "ordering": 0,
+    "clients": 0,
     "runs": 0,
     "contract_pass": 2,
     "outcomes": 2,

@@ -12,6 +12,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
+from puffy_platform.clients import of_few_clients
 from puffy_platform.methods.attribution import MODELS, allocated_cents, days_between, model_weights
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
@@ -91,10 +92,14 @@ def paths(
     conversion and window that holds only within this frame.
     """
     windows = pl.LazyFrame({"window_days": windows_days}, schema={"window_days": pl.Int64})
-    candidates = sessions.filter(
-        ~pl.col("channel").is_in(settings.attribution.excluded_channels),
-        pl.lit(settings.bots.include) | ~pl.col("is_bot"),
-    ).select("client_id", "session_id", "channel", touched_at="started_at")
+    candidates = (
+        of_few_clients(sessions, conversions)
+        .filter(
+            ~pl.col("channel").is_in(settings.attribution.excluded_channels),
+            pl.lit(settings.bots.include) | ~pl.col("is_bot"),
+        )
+        .select("client_id", "session_id", "channel", touched_at="started_at")
+    )
     age = pl.col("converted_at") - pl.col("touched_at")
     touches = (
         conversions.select("event_id", "client_id", "converted_at")

@@ -59,7 +59,8 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     (two in one visit) keeps the newest touchpoint there was: so it has a path exactly if the rule-based models see
     a touchpoint. Of the journey going on at the end of a day there is a row if it had a touchpoint that day.
     """
-    line = timeline(_of_clients_seen(inputs, days), settings)
+    # Looked at twice below, and made once.
+    line = timeline(_of_clients_seen(inputs, days), settings).collect().lazy()
     longest = dt.timedelta(days=settings.attribution.longest_window_days)
     is_same = (pl.col("journey") == pl.col("journey").shift(-1)) & (pl.col("day") == pl.col("day").shift(-1))
     ends = line.filter(~is_same.fill_null(False)).filter(days.covers()).rename({"at": "ended_at", "place": "end"})
@@ -92,14 +93,14 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
 
 def _of_clients_seen(inputs: Inputs, days: DayRange) -> dict[str, pl.LazyFrame]:
     """Of the days before, only the rows of clients that are there on the days: most come once, and the rest is long."""
-    seen = pl.concat([rows.filter(days.covers()).select("client_id") for rows in inputs.values()]).unique()
+    today = {name: rows.filter(days.covers()).collect() for name, rows in inputs.items()}
+    seen = pl.concat([rows.select("client_id") for rows in today.values()]).unique().lazy()
     return {
         name: pl.concat(
-            [
-                rows.filter(days.covers()),
-                rows.filter(pl.col("day") < days.first).join(seen, on="client_id", how="semi"),
-            ]
+            [today[name].lazy(), rows.filter(pl.col("day") < days.first).join(seen, on="client_id", how="semi")]
         )
+        .collect()
+        .lazy()
         for name, rows in inputs.items()
     }
 
@@ -131,7 +132,7 @@ def timeline(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     touch = pl.when(~pl.col("is_converted")).then(pl.struct("client_id", channel="channel", touched_at="at"))
     return (
         pl.concat([touches, conversions], how="diagonal")
-        .sort("client_id", "at", "is_converted", "journey_id")
+        .sort("client_id", "at", "is_converted", "journey_id", maintain_order=True)
         .with_row_index("place")
         .with_columns(journey=begins.cum_sum(), newest=touch.forward_fill())
         .with_columns(

@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 import polars_hash as plh
 
+from puffy_platform.clients import of_few_clients
 from puffy_platform.runs import fold_runs
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
@@ -119,20 +120,18 @@ def _that_matter(events: pl.LazyFrame, days: DayRange, timeout: pl.Expr) -> pl.L
     """
     ts, day, known = pl.col("event_ts"), pl.col("day"), events.filter(pl.col("client_id").is_not_null())
 
-    def is_active_late(on: dt.date) -> pl.Expr:
-        """The client may run over the midnight after the day. A list of values goes along into the files: of other
-        clients nothing but the id is read."""
-        late = known.filter(day == on, ts >= pl.lit(on).cast(UTC) + pl.duration(days=1) - timeout)
-        return pl.col("client_id").is_in(late.select(pl.col("client_id").unique()).collect()["client_id"].implode())
+    def of_clients_active_late(on: dt.date, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Of clients that may run over the midnight after the day."""
+        return of_few_clients(rows, known.filter(day == on, ts >= pl.lit(on).cast(UTC) + pl.duration(days=1) - timeout))
 
     eve = days.first - dt.timedelta(days=1)
     # Of the day before the day before, what lies further back than one timeout cannot reach the next day.
     before = known.filter(day < days.first, ts >= pl.lit(eve).cast(UTC) - timeout)
     return pl.concat(
         [
-            before.filter(is_active_late(eve)),
+            of_clients_active_late(eve, before),
             known.filter(days.covers()),
-            known.filter(day > days.last, is_active_late(days.last)),
+            of_clients_active_late(days.last, known.filter(day > days.last)),
         ]
     )
 

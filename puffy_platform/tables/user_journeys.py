@@ -10,6 +10,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
+from puffy_platform.clients import of_few_clients
 from puffy_platform.methods.attribution import days_between
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
@@ -62,7 +63,8 @@ class UserJourneysContract(pa.DataFrameModel):
 
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Fold each conversion's longest path into a row, and add its client's sessions around it."""
-    conversions, sessions = inputs["conversions"].filter("is_counted"), inputs["sessions"]
+    conversions = inputs["conversions"].filter("is_counted")
+    sessions = of_few_clients(inputs["sessions"], conversions).collect().lazy()
     longest = settings.attribution.longest_window_days
     is_touch = pl.col("touchpoint") > 0
     channel, touched_at = pl.col("channel"), pl.col("touched_at")
