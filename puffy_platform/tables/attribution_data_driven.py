@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 from numpy.typing import NDArray
 
+from puffy_platform.distinct import places_of
 from puffy_platform.methods.data_driven import STATUSES, Evidence, attribute, model_names
 from puffy_platform.methods.journeys import SEPARATOR, Journeys
 from puffy_platform.methods.markov import HIGHEST_ORDER
@@ -90,11 +91,20 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
 
 
 def in_order(paths: pl.LazyFrame) -> pl.LazyFrame:
-    """The journeys by client and time, each with `next_day` and `next_after` (the time until) of the client's next."""
+    """The journeys by client and time, each with `next_day` and `next_after` (the time until) of the client's next.
+
+    Adds what path_names asks for: `name`, its channels joined by SEPARATOR, and `oldest`, the time of its first one;
+    both null when it has none.
+    """
     is_same = pl.col("client_id") == pl.col("client_id").shift(-1)
     after = pl.col("ended_at").shift(-1) - pl.col("ended_at")
-    return paths.sort("client_id", "ended_at", "journey_id").with_columns(
-        next_day=pl.when(is_same).then(pl.col("day").shift(-1)), next_after=pl.when(is_same).then(after)
+    channels = pl.col("touches").list.eval(pl.element().struct.field("channel"))
+    # Each day is stored in this order: a stable sort merges what is sorted.
+    return paths.sort("client_id", "ended_at", "journey_id", maintain_order=True).with_columns(
+        next_day=pl.when(is_same).then(pl.col("day").shift(-1)),
+        next_after=pl.when(is_same).then(after),
+        name=pl.when(pl.col("touches").list.len() > 0).then(channels.list.join(SEPARATOR)),
+        oldest=pl.col("touches").list.first().struct.field("touched_at"),
     )
 
 
@@ -109,10 +119,14 @@ def evidence_as_of(
     window = dt.timedelta(days=window_days)
     last_day = pl.col("day").dt.offset_by(f"{rolling_days - 1}d")
     went_on = ~pl.col("is_converted") & (pl.col("next_after") <= window).fill_null(False)
+    distinct, walked = places_of(path_names(journeys, window))
+    names = distinct.drop_nulls().sort()
+    # The last row of each count is of the journeys without touchpoint.
+    place = distinct.replace_strict(names, range(len(names)), default=len(names), return_dtype=pl.Int64).gather(walked)
     spans = journeys.select(
         "is_converted",
         revenue_cents=pl.col("revenue_cents").fill_null(0),
-        name=path_names(journeys, window),
+        place=place,
         begins=(pl.col("day") - days.first).dt.total_days().clip(lower_bound=0),
         ends=(
             pl.when(went_on)
@@ -123,13 +137,12 @@ def evidence_as_of(
         .dt.total_days()
         .clip(upper_bound=len(days) - 1),
     ).filter(pl.col("begins") <= pl.col("ends"))
-    names = spans["name"].drop_nulls().unique().sort()
-    place = pl.col("name").replace_strict(names, range(len(names)), default=len(names), return_dtype=pl.Int64)
-    # The last row of each count is of the journeys without touchpoint.
-    counted = spans.with_columns(place=place)
-    converted = _standing(counted.filter("is_converted"), len(names) + 1, len(days))
-    lost = _standing(counted.filter(~pl.col("is_converted")), len(names) + 1, len(days))
-    cents = _standing(counted, len(names) + 1, len(days), weight="revenue_cents")
+    counted = spans.group_by("place", "is_converted", "begins", "ends").agg(
+        pl.col("revenue_cents").sum(), journeys=pl.len().cast(pl.Int64)
+    )
+    converted = _standing(counted.filter("is_converted"), "journeys", len(names) + 1, len(days))
+    lost = _standing(counted.filter(~pl.col("is_converted")), "journeys", len(names) + 1, len(days))
+    cents = _standing(counted, "revenue_cents", len(names) + 1, len(days))
     nothing = np.zeros(len(names), dtype=np.int64)
     all_paths = Journeys.from_names(names, nothing, nothing, nothing)
     for number, day in enumerate(days):
@@ -145,28 +158,26 @@ def evidence_as_of(
 
 
 def path_names(journeys: pl.DataFrame, window: dt.timedelta) -> pl.Series:
-    """Of each journey its channels inside the window, joined by SEPARATOR; null when there is none."""
+    """Of each journey (in_order) its channels inside the window, joined by SEPARATOR; null when there is none."""
     touch = pl.col("touches").struct
+    is_cut = journeys.select((pl.col("ended_at") - pl.col("oldest") > window).fill_null(False)).to_series()
+    cut = journeys.select("ended_at", "touches").filter(is_cut).with_row_index("row")
     inside = (
-        journeys.select("ended_at", "touches")
-        .with_row_index("row")
-        .filter(pl.col("touches").list.len() > 0)
-        .explode("touches")
+        cut.explode("touches")
         .filter(pl.col("ended_at") - touch.field("touched_at") <= window)
         .group_by("row", maintain_order=True)
         .agg(channels=touch.field("channel"))
         .select("row", name=pl.col("channels").list.join(SEPARATOR))
     )
-    rows = journeys.select("day").with_row_index("row")
-    return rows.join(inside, on="row", how="left", maintain_order="left")["name"]
+    cut_names = cut.select("row").join(inside, on="row", how="left", maintain_order="left")["name"]
+    return journeys["name"].zip_with(~is_cut, cut_names.gather(is_cut.cum_sum().set(~is_cut, None) - 1))
 
 
-def _standing(spans: pl.DataFrame, places: int, days: int, weight: str | None = None) -> NDArray[np.int64]:
-    """By place and day, how many spans (or how much of a column) stand on that day: what began less what ended."""
-    changes = np.zeros((places, days + 1), dtype=np.int64)
-    amount = spans[weight].to_numpy() if weight else 1
-    np.add.at(changes, (spans["place"].to_numpy(), spans["begins"].to_numpy()), amount)
-    np.subtract.at(changes, (spans["place"].to_numpy(), spans["ends"].to_numpy() + 1), amount)
+def _standing(spans: pl.DataFrame, amount: str, places: int, days: int) -> NDArray[np.int64]:
+    """By place and day, the sum of a column over the spans that stand on that day: what began less what ended."""
+    changes, amounts = np.zeros((places, days + 1), dtype=np.int64), spans[amount].to_numpy()
+    np.add.at(changes, (spans["place"].to_numpy(), spans["begins"].to_numpy()), amounts)
+    np.subtract.at(changes, (spans["place"].to_numpy(), spans["ends"].to_numpy() + 1), amounts)
     return changes[:, :-1].cumsum(axis=1)
 
 

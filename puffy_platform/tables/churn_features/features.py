@@ -42,7 +42,8 @@ def describe_customers(inputs: Inputs, days: DayRange, settings: Settings) -> pl
         .join(buyers, on="customer_id", how="semi")
         .select("client_id", "customer_id", known_day="day")
     )
-    visits = _visits(inputs, links, settings)
+    # All that follows is made of these, which are few; read in a plan of many parts, files would be read for each.
+    visits = _visits(inputs, links, settings).collect().lazy()
     changes = [_order_changes(orders), _link_changes(links), *_visit_changes(visits)]
     to_date = _running(buyers, changes, ("customer_id",), COUNTS, LATEST, days)
     return (
