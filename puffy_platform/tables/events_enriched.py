@@ -11,7 +11,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.distinct import places_of
-from puffy_platform.event_data import EMAIL_EVENTS, PURCHASE, email_hash, purchase_fields
+from puffy_platform.event_data import EMAIL_EVENTS, email_hash, purchase_fields, purchase_money
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
 from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
@@ -146,15 +146,14 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
 
 def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as raw_events holds for the event day."""
-    raw, day = inputs["raw_events"], pl.col("event_day").alias("day")
-    purchases = purchase_fields(raw.filter(pl.col("event_name") == PURCHASE).select(day, "event_name", "event_data"))
-    raw_cents = purchases.group_by("day").agg(raw_cents=pl.col("revenue_cents").sum())
+    raw = (
+        purchase_money(inputs["raw_events"].select("event_day", "event_name", "event_data"))
+        .group_by(day="event_day")
+        .agg(raw_rows=pl.len(), raw_cents=pl.col("revenue_cents").sum())
+    )
     held = frame.lazy().group_by("day").agg(rows=pl.len(), cents=pl.col("revenue_cents").sum())
     return (
-        raw.group_by(day)
-        .agg(raw_rows=pl.len())
-        .join(raw_cents, on="day", how="left")
-        .join(held, on="day", how="full", coalesce=True)
+        raw.join(held, on="day", how="full", coalesce=True)
         .with_columns(pl.exclude("day").fill_null(0))
         .select(
             "day",

@@ -70,15 +70,17 @@ class FunnelContract(pa.DataFrameModel):
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Mark the steps, make each client-day's best attempt, look up the channel of its session, and count."""
     funnel = Funnel(len(STEPS), dt.timedelta(days=settings.funnel.within_days), per_day=True)
-    does_a_step = pl.col("event_name").is_in([step.event for step in STEPS])
-    steps = _counted(inputs, settings).filter(does_a_step)
-    # Who does nothing on the days enters on none of them, whatever follows.
-    entering = steps.filter(days.covers()).select("client_id").unique()
-    events = mark_steps(steps.join(entering, on="client_id", how="semi"), STEPS).collect()
+    first, *others = [step.event for step in STEPS]
+    does, counted = pl.col("event_name"), _counted(inputs, settings)
+    today = counted.filter(days.covers(), does.is_in([first, *others])).collect()
+    # Who does not begin on the days is no matter on later ones, nor is who begins again.
+    entering = today.lazy().filter(does == first).select("client_id").unique()
+    later = counted.filter(pl.col("day") > days.last, does.is_in(others)).join(entering, on="client_id", how="semi")
+    events = mark_steps(pl.concat([today.lazy(), later]), STEPS).collect()
     begun = with_entry_session(attempts(events, funnel, days), inputs["sessions"], ["channel"])
     # Every client has a session; without one its sessions were held back, and the funnel need not be.
     named = begun.with_columns(pl.col("channel").fill_null("Unknown"), day=pl.col("entered_at").dt.date())
-    names = pl.Series([step.event for step in STEPS])
+    names = pl.Series([first, *others])
     return (
         fold(named, len(STEPS), by=("day", "channel"))
         .lazy()
@@ -96,6 +98,7 @@ def every_viewer_enters(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
     """Step 1 holds, over all channels, exactly the clients that viewed a page on the day."""
     viewers = (
         _counted(inputs, settings)
+        .filter(pl.col("day").is_between(frame["day"].min(), frame["day"].max()))
         .filter(pl.col("event_name") == STEPS[0].event)
         .group_by("day")
         .agg(viewers=pl.col("client_id").n_unique())
