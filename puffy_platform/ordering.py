@@ -6,12 +6,21 @@ from collections.abc import Sequence
 
 import polars as pl
 
-__all__ = ["is_sorted_by", "sorted_by"]
+__all__ = ["is_sorted_by", "merged_by", "sorted_by"]
 
 
 def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """`frame.sort(columns)`, without touching rows that are in that order."""
     return frame if is_sorted_by(frame, columns) else frame.sort(columns)
+
+
+def merged_by(frame: pl.DataFrame, columns: Sequence[str], ties: Sequence[str]) -> pl.DataFrame:
+    """`frame.sort(*columns, *ties)` of a frame that is a few sorted ones, one after the other.
+
+    A stable sort merges them. The ties are looked at only afterwards: they are in order, or everything is sorted.
+    """
+    merged = frame.sort(*columns, maintain_order=True)
+    return merged if is_sorted_by(merged, (*columns, *ties)) else frame.sort(*columns, *ties)
 
 
 def is_sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> bool:

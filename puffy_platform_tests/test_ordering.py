@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puffy_platform.ordering import is_sorted_by, sorted_by
+from puffy_platform.ordering import is_sorted_by, merged_by, sorted_by
 
 ROWS = st.lists(st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from("ab")), max_size=4)
 
@@ -15,3 +15,15 @@ def test_a_frame_is_sorted_exactly_when_sorting_leaves_it_as_it_is(rows: list[tu
     by_polars = frame.sort("n", "s")
     assert is_sorted_by(frame, ("n", "s")) == frame.equals(by_polars)
     assert sorted_by(frame, ("n", "s")).equals(by_polars)
+
+
+@given(ROWS, ROWS)
+def test_frames_merged_are_sorted_ties_included_whether_they_were_sorted_or_not(
+    rows: list[tuple[int | None, str | None]], more: list[tuple[int | None, str | None]]
+) -> None:
+    one, other = (
+        pl.DataFrame(part, schema={"n": pl.Int64, "s": pl.String}, orient="row").with_row_index("line")
+        for part in (rows, more)
+    )
+    for frame in (pl.concat([one, other]), pl.concat([one.sort("n", "s"), other.sort("n", "s", "line")])):
+        assert merged_by(frame, ("n",), ("s", "line")).equals(frame.sort("n", "s", "line"))
