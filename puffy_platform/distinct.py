@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-__all__ = ["each_distinct", "places_of"]
+__all__ = ["each_distinct", "places_among", "places_of"]
 
 
 def each_distinct(
@@ -47,3 +47,9 @@ def places_of(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     if places.has_nulls():
         distinct, places = distinct.append(pl.Series([None], dtype=pl.String)), places.fill_null(known)
     return distinct, places
+
+
+def places_among(marked: pl.Series) -> pl.Series:
+    """Of each marked row its place among the marked ones, null of the others: so that what was found for the marked
+    rows alone is spread over all by `found.gather(places)`."""
+    return marked.cum_sum().set(~marked, None) - 1

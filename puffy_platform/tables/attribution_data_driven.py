@@ -13,7 +13,7 @@ import pandera.polars as pa
 import polars as pl
 from numpy.typing import NDArray
 
-from puffy_platform.distinct import places_of
+from puffy_platform.distinct import places_among
 from puffy_platform.methods.data_driven import STATUSES, Evidence, attribute, model_names
 from puffy_platform.methods.journeys import SEPARATOR, Journeys
 from puffy_platform.methods.markov import HIGHEST_ORDER
@@ -65,7 +65,7 @@ class AttributionDataDrivenContract(pa.DataFrameModel):
 def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """For each look-back window count the journeys as of each day in one pass, then ask every model about each."""
     chosen = settings.data_driven
-    journeys = in_order(inputs["paths"]).collect()
+    journeys = in_order(inputs["paths"])
     cases = [
         (day, window, evidence)
         for window in settings.attribution.windows_days
@@ -90,22 +90,32 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return credited.join(described, on="case").lazy()
 
 
-def in_order(paths: pl.LazyFrame) -> pl.LazyFrame:
+def in_order(paths: pl.LazyFrame) -> pl.DataFrame:
     """The journeys by client and time, each with `next_day` and `next_after` (the time until) of the client's next.
 
-    Adds what path_names asks for: `name`, its channels joined by SEPARATOR, and `oldest`, the time of its first one;
-    both null when it has none.
+    Adds what path_names asks for: `name`, its channels joined by SEPARATOR, as a category, and `oldest`, the time of
+    its first one; both null when it has none.
     """
     is_same = pl.col("client_id") == pl.col("client_id").shift(-1)
     after = pl.col("ended_at").shift(-1) - pl.col("ended_at")
-    channels = pl.col("touches").list.eval(pl.element().struct.field("channel"))
-    # Each day is stored in this order: a stable sort merges what is sorted.
-    return paths.sort("client_id", "ended_at", "journey_id", maintain_order=True).with_columns(
-        next_day=pl.when(is_same).then(pl.col("day").shift(-1)),
-        next_after=pl.when(is_same).then(after),
-        name=pl.when(pl.col("touches").list.len() > 0).then(channels.list.join(SEPARATOR)),
-        oldest=pl.col("touches").list.first().struct.field("touched_at"),
+    first, touches = pl.col("touches").list.first().struct, pl.col("touches").list
+    # Each day is stored in this order: a stable sort merges what is sorted. What comes after an order is not asked.
+    journeys = (
+        paths.sort("client_id", "ended_at", "is_converted", maintain_order=True)
+        .with_columns(
+            next_day=pl.when(is_same).then(pl.col("day").shift(-1)),
+            next_after=pl.when(is_same).then(after),
+            oldest=first.field("touched_at"),
+            name=first.field("channel"),
+        )
+        .collect()
     )
+    # Most have one touchpoint, whose channel is the name.
+    has_more = journeys.select(touches.len() > 1).to_series()
+    channels = touches.eval(pl.element().struct.field("channel")).list.join(SEPARATOR)
+    joined = journeys.select("touches").filter(has_more).select(channels).to_series().gather(places_among(has_more))
+    names = journeys["name"].zip_with(~has_more, joined)
+    return journeys.with_columns(name=names.cast(pl.Categorical(pl.Categories.random())))
 
 
 def evidence_as_of(
@@ -117,29 +127,30 @@ def evidence_as_of(
     it counted on the days before. So a journey is counted once on each day, as it last stood.
     """
     window = dt.timedelta(days=window_days)
-    last_day = pl.col("day").dt.offset_by(f"{rolling_days - 1}d")
+    day_number, next_number = ((pl.col(name) - days.first).dt.total_days() for name in ("day", "next_day"))
+    last_number = day_number + (rolling_days - 1)
     went_on = ~pl.col("is_converted") & (pl.col("next_after") <= window).fill_null(False)
-    distinct, walked = places_of(path_names(journeys, window))
-    names = distinct.drop_nulls().sort()
-    # The last row of each count is of the journeys without touchpoint.
-    place = distinct.replace_strict(names, range(len(names)), default=len(names), return_dtype=pl.Int64).gather(walked)
     spans = journeys.select(
         "is_converted",
         revenue_cents=pl.col("revenue_cents").fill_null(0),
-        place=place,
-        begins=(pl.col("day") - days.first).dt.total_days().clip(lower_bound=0),
+        name=path_names(journeys, window),
+        begins=day_number.clip(lower_bound=0),
         ends=(
             pl.when(went_on)
-            .then(pl.min_horizontal(last_day, pl.col("next_day").dt.offset_by("-1d")))
-            .otherwise(last_day)
-            - days.first
-        )
-        .dt.total_days()
-        .clip(upper_bound=len(days) - 1),
+            .then(pl.min_horizontal(last_number, next_number - 1))
+            .otherwise(last_number)
+            .clip(upper_bound=len(days) - 1)
+        ),
     ).filter(pl.col("begins") <= pl.col("ends"))
-    counted = spans.group_by("place", "is_converted", "begins", "ends").agg(
-        pl.col("revenue_cents").sum(), journeys=pl.len().cast(pl.Int64)
+    counted = (
+        spans.group_by("name", "is_converted", "begins", "ends")
+        .agg(pl.col("revenue_cents").sum(), journeys=pl.len().cast(pl.Int64))
+        .with_columns(pl.col("name").cast(pl.String))
     )
+    names = counted["name"].drop_nulls().unique().sort()
+    # The last row of each count is of the journeys without touchpoint.
+    place = pl.col("name").replace_strict(names, range(len(names)), default=len(names), return_dtype=pl.Int64)
+    counted = counted.with_columns(place=place)
     converted = _standing(counted.filter("is_converted"), "journeys", len(names) + 1, len(days))
     lost = _standing(counted.filter(~pl.col("is_converted")), "journeys", len(names) + 1, len(days))
     cents = _standing(counted, "revenue_cents", len(names) + 1, len(days))
@@ -158,7 +169,10 @@ def evidence_as_of(
 
 
 def path_names(journeys: pl.DataFrame, window: dt.timedelta) -> pl.Series:
-    """Of each journey (in_order) its channels inside the window, joined by SEPARATOR; null when there is none."""
+    """Of each journey (in_order) its channels inside the window, joined by SEPARATOR; null when there is none.
+
+    Almost all are `name`: only where the oldest touchpoint lies before the window are the touchpoints looked at.
+    """
     touch = pl.col("touches").struct
     is_cut = journeys.select((pl.col("ended_at") - pl.col("oldest") > window).fill_null(False)).to_series()
     cut = journeys.select("ended_at", "touches").filter(is_cut).with_row_index("row")
@@ -170,7 +184,8 @@ def path_names(journeys: pl.DataFrame, window: dt.timedelta) -> pl.Series:
         .select("row", name=pl.col("channels").list.join(SEPARATOR))
     )
     cut_names = cut.select("row").join(inside, on="row", how="left", maintain_order="left")["name"]
-    return journeys["name"].zip_with(~is_cut, cut_names.gather(is_cut.cum_sum().set(~is_cut, None) - 1))
+    all_names = journeys["name"]
+    return all_names.zip_with(~is_cut, cut_names.cast(all_names.dtype).gather(places_among(is_cut)))
 
 
 def _standing(spans: pl.DataFrame, amount: str, places: int, days: int) -> NDArray[np.int64]:
@@ -251,7 +266,7 @@ TABLE = Table(
         Reads(
             "paths",
             before=lambda settings: settings.data_driven.rolling_days - 1,
-            columns=("day", "journey_id", "client_id", "is_converted", "ended_at", "revenue_cents", "touches"),
+            columns=("day", "client_id", "is_converted", "ended_at", "revenue_cents", "touches"),
         ),
     ),
     transform=transform,

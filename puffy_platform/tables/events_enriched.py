@@ -10,7 +10,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.distinct import places_of
+from puffy_platform.distinct import places_among, places_of
 from puffy_platform.event_data import EMAIL_EVENTS, email_hash, purchase_fields, purchase_money
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
@@ -136,7 +136,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         .collect()
     )
     rows = raw_rows.drop("page_url", "referrer", "user_agent", "event_data", "timestamp_kind").with_columns(
-        page=page, origin=origin, agent=agent, kind=kind, said=has_data.cum_sum().set(~has_data, None) - 1
+        page=page, origin=origin, agent=agent, kind=kind, said=places_among(has_data)
     )
     # To compare the days of rows of one day would take half as long again.
     rows = rows.sort(*(("day", *SORT) if len(days) > 1 else SORT))

@@ -55,7 +55,7 @@ def walked(evidence: Evidence) -> dict[str, tuple[int, int]]:
 
 def as_of(rows: pl.DataFrame, window: int, rolling: int = 3) -> dict[int, dict[str, tuple[int, int]]]:
     """Number of the day -> path -> journeys with and without an order."""
-    ordered = in_order(rows.lazy()).collect()
+    ordered = in_order(rows.lazy())
     found = evidence_as_of(ordered, HISTORY, window, rolling)
     return {(when - day(0)).days: walked(evidence) for when, evidence in found}
 
@@ -85,7 +85,7 @@ def test_an_order_after_more_than_the_look_back_leaves_the_journey_without_one()
     rows = journeys_of(orders, [session("s0", "ann", at(0), "Email")])
     assert as_of(rows, window=1)[2] == {"Email": (0, 1)}
     assert as_of(rows, window=3)[2] == {"Email": (1, 0)}
-    (evidence,) = (e for when, e in evidence_as_of(in_order(rows.lazy()).collect(), HISTORY, 1, 3) if when == day(2))
+    (evidence,) = (e for when, e in evidence_as_of(in_order(rows.lazy()), HISTORY, 1, 3) if when == day(2))
     assert (evidence.unattributed_orders, evidence.unattributed_cents) == (1, 100)
 
 
