@@ -93,7 +93,7 @@ class Reads:
     `before` and `after` are whole days, fixed or from the settings; `history` means all days up to and
     including the day. With `touching`, only rows whose date in that column is the day itself are read
     (`events_enriched` reads the landing days around a day, and of those the rows of that event day). `sparse` says that
-    the transform looks at few of the window's days, by a filter on `day`: the others are then not read from disk.
+    the transform looks at few of the window's days or rows, by a filter: the others are then not read from disk.
     """
 
     table: str

@@ -105,7 +105,7 @@ def additions_of(assignments: pl.DataFrame, inputs: Inputs, days: DayRange, sett
 
 def _counted(assignments: pl.LazyFrame, inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     """Without the clients that were crawlers on the day of their assignment, unless those are included."""
-    if settings.bots.include:
+    if settings.bots.include or assignments.limit(1).collect().is_empty():
         return assignments
     crawlers = inputs["events_enriched"].filter("is_bot").select("client_id", "day").unique()
     return (

@@ -18,6 +18,7 @@ __all__ = ["TABLE"]
 
 READS = Reads(
     "events_enriched",
+    sparse=True,
     columns=(
         "day",
         "event_id",

@@ -55,24 +55,24 @@ def counted_orders(inputs: Inputs) -> pl.LazyFrame:
 
 def _triangles(member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
     """The cells of one kind of member, a frame for each unit."""
-    newcomers = _first_days(activity).group_by("first_day").agg(members=pl.len().cast(pl.Int64))
-    # No period that ends inside the range began more than a month before it. Most clients come once, so
-    # looking up first days only where they are needed keeps a long history from being joined with itself.
+    # Made once, where each unit would make them again. The whole history streams through: it need not fit into memory.
+    first_days = activity.group_by("member_id").agg(first_day=pl.col("active_day").min())
+    first_days = first_days.collect(engine="streaming").with_row_index("number").lazy()
+    newcomers = first_days.group_by("first_day").agg(members=pl.len().cast(pl.Int64)).collect().lazy()
+    # No period that ends inside the range began more than a month before it.
     lately = activity.filter(pl.col("active_day") >= days.widen(before=31).first)
-    recent = lately.join(_first_days(activity, of=lately), on="member_id")
+    recent = lately.join(first_days, on="member_id").select("number", "active_day", "first_day").collect().lazy()
+    earnings = earnings.collect().lazy()
+    earners = first_days.join(earnings, on="member_id", how="semi")
     earned = (
-        earnings.join(_first_days(activity, of=earnings), on="member_id")
+        earnings.join(earners, on="member_id")
         .group_by("first_day", "active_day")
         .agg(pl.col("revenue_cents").sum())
+        .collect()
+        .lazy()
     )
     for unit in PERIODS:
         yield (_cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS))
-
-
-def _first_days(activity: pl.LazyFrame, of: pl.LazyFrame | None = None) -> pl.LazyFrame:
-    """member_id, first_day: of all members, or of those that occur in `of`."""
-    chosen = activity if of is None else activity.join(of, on="member_id", how="semi")
-    return chosen.group_by("member_id").agg(first_day=pl.col("active_day").min())
 
 
 def _cells(
@@ -93,10 +93,10 @@ def _cells(
         .agg(cohort_size=pl.col("members").sum())
     )
     active = (
-        recent.select("member_id", period=start("active_day"), cohort=start("first_day"))
+        recent.select("number", period=start("active_day"), cohort=start("first_day"))
         .join(ends.filter("is_complete"), on="period", how="semi")
         .group_by("cohort", "period")
-        .agg(active=pl.col("member_id").n_unique().cast(pl.Int64))
+        .agg(active=pl.col("number").n_unique().cast(pl.Int64))
     )
     revenue = (
         earned.group_by(cohort=start("first_day"), period=start("active_day"))
