@@ -32,20 +32,29 @@ def write_files(folder: Path, rows: int, days: int = DAYS, seed: int = 7) -> int
     written = 0
     carried: pl.DataFrame | None = None
     for number, start in enumerate(range(0, days, DAYS)):
-        span = min(DAYS, days - start)
-        first = FIRST_DAY + dt.timedelta(days=start)
-        events = _events(first, max(span, 10), seed + number, per_day).filter(pl.col("file") < span)
-        rng = np.random.default_rng([seed, number])
-        again = events.filter(pl.Series(rng.random(events.height) < DUPLICATE_SHARE / (1 - DUPLICATE_SHARE)))
-        moved = pl.Series((rng.random(again.height) < 0.25).astype(np.int64))
-        again = again.with_columns(file=pl.col("file") + moved)
-        everything = pl.concat([events, again, *([carried] if carried is not None else [])])
-        carried = everything.filter(pl.col("file") == span).with_columns(file=pl.lit(0, pl.Int64))
-        for (file,), body in everything.filter(pl.col("file") < span).partition_by("file", as_dict=True).items():
-            day = first + dt.timedelta(days=int(file))
-            body.sort("ts", maintain_order=True).select(COLUMNS).write_csv(folder / f"events_{day:%Y%m%d}.csv")
-            written += body.height
+        first, span = FIRST_DAY + dt.timedelta(days=start), min(DAYS, days - start)
+        more, carried = _write_span(folder, first, span, (seed, number), per_day, carried)
+        written += more
     return written
+
+
+def _write_span(
+    folder: Path, first: dt.date, span: int, seed: tuple[int, int], per_day: int, carried: pl.DataFrame | None
+) -> tuple[int, pl.DataFrame]:
+    """Write the files of `span` days, with the rows carried over from the days before; returns how many rows, and
+    those that are delivered after them."""
+    events = _events(first, max(span, 10), sum(seed), per_day).filter(pl.col("file") < span)
+    rng = np.random.default_rng(seed)
+    again = events.filter(pl.Series(rng.random(events.height) < DUPLICATE_SHARE / (1 - DUPLICATE_SHARE)))
+    moved = pl.Series((rng.random(again.height) < 0.25).astype(np.int64))
+    again = again.with_columns(file=pl.col("file") + moved)
+    everything = pl.concat([events, again, *([carried] if carried is not None else [])])
+    written = 0
+    for (file,), body in everything.filter(pl.col("file") < span).partition_by("file", as_dict=True).items():
+        day = first + dt.timedelta(days=int(file))
+        body.sort("ts", maintain_order=True).select(COLUMNS).write_csv(folder / f"events_{day:%Y%m%d}.csv")
+        written += body.height
+    return written, everything.filter(pl.col("file") == span).with_columns(file=pl.lit(0, pl.Int64))
 
 
 def _events(first: dt.date, days: int, seed: int, per_day: int) -> pl.DataFrame:
