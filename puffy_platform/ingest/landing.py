@@ -48,16 +48,16 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
     with os.scandir(folder) as entries:
         here = sorted((entry for entry in entries if not entry.is_dir()), key=lambda entry: entry.name)
     for entry in here:
-        path = Path(entry.path)
-        if path.name.startswith(_HIDDEN) or path.name.lower().endswith(_BEING_WRITTEN):
+        path, name = Path(entry.path), entry.name
+        if name.startswith(_HIDDEN) or name.lower().endswith(_BEING_WRITTEN):
             ignored.append(IgnoredFile(path, "it is hidden or still being written"))
             continue
-        match = _NAME.fullmatch(path.name)
+        match = _NAME.fullmatch(name)
         day = _day(match["day"]) if match else None
         if match is None or day is None:
             reason = "its name is not events_YYYYMMDD.csv, .csv.gz, .ndjson or .parquet"
             # A name may hold bytes that are no text.
-            ignored.append(IgnoredFile(path.with_name(path.name.encode(errors="replace").decode()), reason))
+            ignored.append(IgnoredFile(path.with_name(name.encode(errors="replace").decode()), reason))
             continue
         kind = match["format"].lower()
         try:
@@ -69,7 +69,8 @@ def find_landing_files(folder: Path) -> tuple[list[LandingFile], list[IgnoredFil
             ignored.append(IgnoredFile(path, "it is no file but a pipe or a device"))
             continue
         found.append(LandingFile(day, path, _FORMATS.get(kind, kind), seen.st_size))
-    return sorted(found, key=lambda file: (file.day, file.path.name)), ignored
+    # Sorting keeps the order by name within a day.
+    return sorted(found, key=lambda file: file.day), ignored
 
 
 def _day(digits: str) -> dt.date | None:

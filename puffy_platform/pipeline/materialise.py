@@ -88,7 +88,8 @@ def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start
     rows = rows.filter(span.covers(read.touching)) if read.touching else rows
     if read.sparse:
         return rows
-    held = sum(rows for day, rows in ledger.of(read.table).rows.items() if day in window)
+    stored = ledger.of(read.table).rows
+    held = sum(stored.get(day, 0) for day in window)
     return rows.collect().lazy() if held <= platform.settings.run.chunk_rows else rows
 
 
