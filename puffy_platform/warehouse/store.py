@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties
@@ -20,11 +20,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from puffy_platform.table import DayRange, Table
 
+if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
+
 __all__ = ["StoredDay", "Warehouse", "WarehouseError", "retention", "stored_days", "stored_files"]
 
 COMMIT_ATTEMPTS = 8
 # A table is opened by reading its log from the last checkpoint on; delta-rs' own 100 made that cost 20 ms and more.
 COMMITS_A_CHECKPOINT = 10
+ROWS_A_BATCH = 1 << 16
 
 
 class WarehouseError(RuntimeError):
@@ -97,6 +101,14 @@ def statistics(schema: pl.Schema) -> dict[str, str]:
     """
     dates = [name for name, dtype in schema.items() if dtype == pl.Date]
     return {"delta.dataSkippingStatsColumns": ",".join(dates)} if dates else {"delta.dataSkippingNumIndexedCols": "0"}
+
+
+def _batches(rows: pl.DataFrame) -> RecordBatchReader:
+    """The rows bit by bit: what is handed over whole is copied whole, a gibibyte for a million events."""
+    from pyarrow import RecordBatchReader
+
+    arrow = rows.to_arrow(compat_level=pl.CompatLevel.newest())
+    return RecordBatchReader.from_batches(arrow.schema, arrow.to_batches(max_chunksize=ROWS_A_BATCH))
 
 
 @dataclass(frozen=True)
@@ -212,8 +224,7 @@ class Warehouse:
                 delta = self._ready(name, rows, partition_by)
                 # A column that the contract no longer has stays in the table, null in new rows.
                 is_dropped = {column.name for column in delta.schema().fields} - set(rows.columns)
-                arrow = rows.to_arrow(compat_level=pl.CompatLevel.newest())
-                write_deltalake(delta, arrow, schema_mode="merge" if is_dropped else None, **options)
+                write_deltalake(delta, _batches(rows), schema_mode="merge" if is_dropped else None, **options)
                 # delta-rs leaves the table at this commit's version, whatever others have committed since.
                 return delta
             except CommitFailedError as error:
