@@ -67,8 +67,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def gather(self) -> Iterator[None]:
-        """Hold events back and write them together: before anything is read here, when a run's status changes, and
-        with the next event after a second. What a process that is killed had not written is lost from Dagster's log.
+        """Hold events back and write them together: before anything is read here, when a run's status changes or a step
+        starts, and with the next event after a second. What a process that is killed had not written is lost from
+        Dagster's log.
         """
         self._waiting = []
         try:
@@ -91,8 +92,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 return
             self._waiting.append(event)
             is_over = time.monotonic() - self._written_at > GATHERED_SECONDS
-            changes_run = event.dagster_event is not None and event.dagster_event.is_job_event
-            if is_over or changes_run or len(self._waiting) >= BATCH_SIZE:
+            told = event.dagster_event
+            is_seen = told is not None and (told.is_job_event or told.is_step_start)
+            if is_over or is_seen or len(self._waiting) >= BATCH_SIZE:
                 self._write_waiting()
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:

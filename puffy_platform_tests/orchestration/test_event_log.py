@@ -138,14 +138,15 @@ def test_gathered_events_are_written_before_a_read_a_change_of_the_run_and_the_e
         assert len(storage.get_logs_for_run("a-run")) == written(tmp_path, "a-run") == 3
         storage.store_event(event_of("a-run"))
         storage.store_event(event_of("a-run", "PIPELINE_START"))
-        assert written(tmp_path, "a-run") == 5
+        storage.store_event(event_of("a-run", "STEP_START"))
+        assert written(tmp_path, "a-run") == 6
         storage.store_event(event_of("a-run"))
         storage.store_event_batch([event_of("a-run")])
-        assert written(tmp_path, "a-run") == 7
+        assert written(tmp_path, "a-run") == 8
         storage.store_event(event_of("a-run"))
         monkeypatch.setattr(event_log, "GATHERED_SECONDS", -1)
         storage.store_event(event_of("a-run"))
-        assert written(tmp_path, "a-run") == 9
+        assert written(tmp_path, "a-run") == 10
         monkeypatch.setattr(event_log, "GATHERED_SECONDS", 3600)
         storage.store_event(event_of("a-run"))
 
@@ -154,11 +155,11 @@ def test_gathered_events_are_written_before_a_read_a_change_of_the_run_and_the_e
             storage.store_event(event_of("a-run"))
             raise RuntimeError("a step broke")
 
-    assert written(tmp_path, "a-run") == 10
+    assert written(tmp_path, "a-run") == 11
     with pytest.raises(RuntimeError, match="a step broke"):
         break_off()
     storage.store_event(event_of("a-run"))
-    assert written(tmp_path, "a-run") == 12
+    assert written(tmp_path, "a-run") == 13
 
 
 def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path) -> None:
