@@ -44,12 +44,13 @@ def ingest(
     landed = [read_file(file, settings, repairs) for file in files if file.day in days]
     rows = sorted_by(_rows(landed), PLACE)
     window = days.widen(before=settings.ingest.late_days + 1)
-    # Of the days before only the ids that come again are held: they are few, and those days are many.
+    # Of the days before only the ids that come again are held: they are few, and those days are many. They are read
+    # bit by bit.
     before = (
         earlier.filter(window.covers() & (pl.col("day") < days.first))
         .select(INDEX)
         .join(rows.lazy().select(ID), on=ID, how="semi")
-        .collect()
+        .collect(engine="streaming")
         .sort(PLACE)
     )
     occurrences = pl.concat([before, rows.select(INDEX)])

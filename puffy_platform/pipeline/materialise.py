@@ -65,17 +65,30 @@ def materialise(
         current = set() if force else current_days(ledger, table, hashes)
         report.days += [DayResult.untouched(ledger.of(table.name)[day]) for day in current]
         for span in ranges(set(chunk) - current):
-            start = platform.start_day() or span.first
-            inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
-            computed = compute(table, inputs, span, platform.settings)
-            outcomes = evaluate(table, computed, inputs, span, platform.settings)
-            report.days += store(platform, ledger, table, span, computed, hashes, run_id, blocked_days(outcomes))
-            report.add(outcomes)
+            _materialise_span(platform, ledger, table, span, hashes, report, run_id)
         if platform.on_progress:
             platform.on_progress(table.name, chunk)
     record_outcomes(platform, [report], run_id)
     report.finish(time.monotonic() - began)
     return report
+
+
+def _materialise_span(
+    platform: Platform,
+    ledger: Ledger,
+    table: Table,
+    span: DayRange,
+    hashes: Mapping[dt.date, str],
+    report: Report,
+    run_id: str,
+) -> None:
+    # A function of its own: what it holds is gone before the next span is read.
+    start = platform.start_day() or span.first
+    inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
+    computed = compute(table, inputs, span, platform.settings)
+    outcomes = evaluate(table, computed, inputs, span, platform.settings)
+    report.days += store(platform, ledger, table, span, computed, hashes, run_id, blocked_days(outcomes))
+    report.add(outcomes)
 
 
 def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
