@@ -7,6 +7,8 @@ affects is computed, each in a process of its own. Prints Markdown; docs/perform
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +26,12 @@ def one_more_day(root: Path, days: int, events_a_day: int) -> tuple[Cost, Cost]:
     aside = last.rename(root / last.name)
     history = run(f"{BENCH}.stages", str(home))
     aside.rename(last)
-    return history, run(f"{BENCH}.stages", str(home))
+    day = run(f"{BENCH}.stages", str(home))
+    # Years take a while: what is known already is told on the way.
+    told = f"{days} days: {history.wall:.1f} s, {history.peak_mib:,.0f} MiB; one more: {day.wall:.1f} s"
+    print(told, file=sys.stderr, flush=True)
+    shutil.rmtree(home)
+    return history, day
 
 
 def report(root: Path, lengths: Sequence[int], events_a_day: int) -> Iterable[str]:
@@ -36,6 +43,7 @@ def report(root: Path, lengths: Sequence[int], events_a_day: int) -> Iterable[st
     yield "|---|" + "--:|" * (len(lengths) + 1)
     histories, days = zip(*found.values(), strict=True)
     rows = [
+        ("history, wall s", [cost.wall for cost in histories]),
         ("history, CPU s", [cost.cpu for cost in histories]),
         ("history, peak MiB", [cost.peak_mib for cost in histories]),
         ("one more day, process, wall s", [cost.wall for cost in days]),
