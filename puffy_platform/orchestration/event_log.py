@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,14 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         if empty.exists():
             shutil.copyfile(empty, partial)
-            with suppress(FileExistsError):  # another process has just made it
+            try:
                 os.link(partial, path)
-            partial.unlink()
+            except FileExistsError:
+                pass  # another process has just made it
+            except OSError:  # a file system without links
+                super()._initdb(engine)
+            finally:
+                partial.unlink()
             return
         super()._initdb(engine)
         with closing(sqlite3.connect(path)) as made:

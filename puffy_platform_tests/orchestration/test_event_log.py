@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import dagster as dg
 import pytest
@@ -162,7 +163,7 @@ def test_gathered_events_are_written_before_a_read_a_change_of_the_run_and_the_e
     assert written(tmp_path, "a-run") == 13
 
 
-def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path) -> None:
+def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def schema_of(folder: Path, run_id: str) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(folder / f"{run_id}.db")) as database:
             tables = database.execute("select type, name, sql from sqlite_master order by type, name").fetchall()
@@ -178,8 +179,10 @@ def test_the_database_of_a_later_run_is_as_dagster_makes_it(tmp_path: Path) -> N
             storage.store_event(event_of(run_id))
             assert len(storage.get_logs_for_run(run_id)) == 1
         assert sorted(storage.get_all_run_ids()) == ["one", "three", "two"]
-    plain = schema_of(tmp_path / "plain", "one")
-    assert [schema_of(tmp_path / "batched", run_id) for run_id in ("one", "two", "three")] == [plain] * 3
+    monkeypatch.setattr("os.link", Mock(side_effect=PermissionError))
+    storage.store_event(event_of("without links"))
+    plain, runs = schema_of(tmp_path / "plain", "one"), ("one", "two", "three", "without links")
+    assert [schema_of(tmp_path / "batched", run_id) for run_id in runs] == [plain] * 4
 
 
 def test_what_is_asked_of_an_asset_while_events_are_gathered_is_never_older_than_its_last_event(tmp_path: Path) -> None:
