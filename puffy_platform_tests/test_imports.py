@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "puffy_platform"
 # Lower rooms first; a room may import from itself and from rooms of a lower number.
 FLOORS = {
+    "settings_model": 0,
     "settings": 0,
     "table": 1,
     "event_data": 1,
