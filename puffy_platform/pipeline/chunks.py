@@ -10,7 +10,7 @@ from puffy_platform.settings import Run
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 
-__all__ = ["chunks", "rows_in_files", "rows_of", "rows_read"]
+__all__ = ["chunks", "rows_handled", "rows_in_files", "rows_of", "rows_read"]
 
 # About how many bytes of a file one row takes; only the size of chunks depends on it.
 BYTES_OF_A_ROW = {"csv": 250, "ndjson": 350, "parquet": 60, "csv.gz": 40, "ndjson.gz": 40}
@@ -19,7 +19,7 @@ BYTES_OF_A_ROW = {"csv": 250, "ndjson": 350, "parquet": 60, "csv.gz": 40, "ndjso
 def chunks(days: DayRange, rows: Mapping[dt.date, int], run: Run) -> Iterator[DayRange]:
     """`days` in order, cut where a chunk would exceed run.chunk_days, or run.chunk_rows of `rows` (by day).
 
-    A chunk is at least one day, however many rows that has.
+    A chunk is at least one day, however many rows that has. `rows` is looked at as it is when a chunk is asked for.
     """
     first, read = days.first, 0
     for day in days:
@@ -39,6 +39,19 @@ def rows_read(ledger: Ledger, table: Table, days: DayRange) -> dict[dt.date, int
     """
     read_daily = [ledger.of(read.table).rows for read in table.reads if not read.history]
     return {day: max(rows.get(day, 0) for rows in read_daily) for day in days} if read_daily else {}
+
+
+def rows_handled(
+    read: Mapping[dt.date, int], held: Mapping[dt.date, int], days: DayRange, made: int | None = None
+) -> dict[dt.date, int]:
+    """How many rows are read for each day, or made, if these are more: as many as it has, else as the day before had.
+
+    A table with a row for every customer of all history on every day soon makes more rows than it reads. `made` is
+    what the day computed last has; before there is one, the newest day of the table before these says it.
+    """
+    if made is None:
+        made = held[max(before)] if (before := [day for day in held if day < days.first]) else 0
+    return {day: max(read.get(day, 0), held.get(day, made)) for day in days}
 
 
 def rows_of(ledger: Ledger, table: Table) -> dict[dt.date, int]:

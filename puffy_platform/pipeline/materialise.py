@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from puffy_platform.ordering import sorted_by
 from puffy_platform.outcomes import blocked_days, evaluate
-from puffy_platform.pipeline.chunks import chunks, rows_read
+from puffy_platform.pipeline.chunks import chunks, rows_handled, rows_of, rows_read
 from puffy_platform.pipeline.definition_log import remember_definition
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
@@ -57,7 +57,8 @@ def materialise(
     """
     report, began = Report(table.name), time.monotonic()
     ledger = platform.ledger()
-    rows = rows_read(ledger, table, days)
+    read, held = rows_read(ledger, table, days), rows_of(ledger, table)
+    rows = rows_handled(read, held, days)
     for chunk in chunks(days, rows, platform.settings.run):
         ledger = ledger.newest()
         prints = Fingerprints(platform, ledger)
@@ -66,6 +67,8 @@ def materialise(
         report.days += [DayResult.untouched(ledger.of(table.name)[day]) for day in current]
         for span in ranges(set(chunk) - current):
             _materialise_span(platform, ledger, table, span, hashes, report, run_id)
+        made = next((done.rows for done in reversed(report.days) if done.day == chunk.last), None)
+        rows |= rows_handled(read, held, days, made)
         if platform.on_progress:
             platform.on_progress(table.name, chunk)
     record_outcomes(platform, [report], run_id)

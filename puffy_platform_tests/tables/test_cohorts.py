@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -15,6 +16,7 @@ from polars.testing import assert_frame_equal
 from puffy_platform.settings import Settings
 from puffy_platform.table import Reads
 from puffy_platform.tables.cohorts import TABLE
+from puffy_platform.tables.cohorts import cells as module
 from puffy_platform_tests.tables.customer_history import (
     CLIENT_DAYS,
     CONVERSIONS,
@@ -244,12 +246,14 @@ def as_known_at_the_end_of(as_of: dt.date, history: Frames, chosen: Settings) ->
     chosen=st.sampled_from((SETTINGS, WITH_BOTS)),
     visited=random_client_days(LAST_DAY),
     bought=random_conversions(LAST_DAY),
+    at_once=st.sampled_from((2, 1_000)),
 )
-def test_every_day_holds_exactly_what_was_known_at_its_end(
-    chosen: Settings, visited: pl.DataFrame, bought: pl.DataFrame
+def test_every_day_holds_exactly_what_was_known_at_its_end_however_many_members_are_taken_at_once(
+    chosen: Settings, visited: pl.DataFrame, bought: pl.DataFrame, at_once: int
 ):
     history = {"client_days": visited, "conversions": bought}
-    whole = assert_chunking_does_not_matter(TABLE, history, days(0, LAST_DAY), chosen, (1, 5))
+    with patch.object(module, "ROWS_AT_ONCE", at_once):
+        whole = assert_chunking_does_not_matter(TABLE, history, days(0, LAST_DAY), chosen, (1, 5))
     compared = (
         "member",
         "unit",

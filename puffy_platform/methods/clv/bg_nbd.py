@@ -142,6 +142,11 @@ def expected_purchases(model: BgNbd, horizon: float, frequency: Floats, recency:
 def _if_alive(model: BgNbd, horizon: float, frequency: Floats, age: Floats) -> Floats:
     r, a, b = model.r, model.a, model.b
     z = horizon / (model.alpha + age + horizon)
-    series = hyp2f1(a + b - 1 - r, a - 1, a + b + frequency - 1, z)
-    found: Floats = (a + b + frequency - 1) / (a - 1) * (1 - np.exp((a - 1) * np.log1p(-z)) * series)
+    c = a + b + frequency - 1
+    with np.errstate(all="ignore"):
+        stays = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a + b - 1 - r, a - 1, c, z)
+        # Where customers hardly differ (a and b large) that is nothing times infinity; before Euler's transformation
+        # the same function is of the size of one.
+        plain = np.exp((r + frequency) * np.log1p(-z)) * hyp2f1(r + frequency, b + frequency, c, z)
+    found: Floats = c / (a - 1) * (1 - np.where(np.isfinite(stays), stays, plain))
     return found

@@ -15,6 +15,8 @@ from puffy_platform.tables.cohorts.contract import CELL, MEASURED, PERIODS
 
 __all__ = ["build", "counted_orders"]
 
+# Client-days of history that are held at once: about 200 bytes each.
+ROWS_AT_ONCE = 4_000_000
 COLUMNS = (*CELL, "offset", "cohort_size", "is_complete", *MEASURED)
 
 
@@ -54,25 +56,38 @@ def counted_orders(inputs: Inputs) -> pl.LazyFrame:
 
 
 def _triangles(member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
-    """The cells of one kind of member, a frame for each unit."""
-    # Made once, where each unit would make them again. The whole history streams through: it need not fit into memory.
-    first_days = activity.group_by("member_id").agg(first_day=pl.col("active_day").min())
-    first_days = first_days.collect(engine="streaming").with_row_index("number").lazy()
-    newcomers = first_days.group_by("first_day").agg(members=pl.len().cast(pl.Int64)).collect().lazy()
-    # No period that ends inside the range began more than a month before it.
-    lately = activity.filter(pl.col("active_day") >= days.widen(before=31).first)
-    recent = lately.join(first_days, on="member_id").select("number", "active_day", "first_day").collect().lazy()
-    earnings = earnings.collect().lazy()
-    earners = first_days.join(earnings, on="member_id", how="semi")
-    earned = (
-        earnings.join(earners, on="member_id")
-        .group_by("first_day", "active_day")
-        .agg(pl.col("revenue_cents").sum())
-        .collect()
-        .lazy()
-    )
+    """The cells of one kind of member, a frame for each unit.
+
+    Members are taken a part at a time, by a hash of their id: of all of history they need not fit into memory.
+    """
+    parts = activity.select(pl.len()).collect().item() // ROWS_AT_ONCE + 1
+    found = [_of_members(activity, earnings, days, parts, part) for part in range(parts)]
+    newcomers, recent, earned = (pl.concat(frames).lazy() for frames in zip(*found, strict=True))
+    newcomers = newcomers.group_by("first_day").agg(pl.col("members").sum())
+    earned = earned.group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
     for unit in PERIODS:
         yield (_cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS))
+
+
+def _of_members(
+    activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange, parts: int, part: int
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Of one part of the members: how many began each day, on which days they were there of late, what they brought."""
+    if parts > 1:
+        is_of_part = pl.col("member_id").hash(seed=0) % parts == part
+        activity, earnings = activity.filter(is_of_part), earnings.filter(is_of_part)
+    # Made once, where each unit would make them again. The whole history streams through.
+    first_days = activity.group_by("member_id").agg(first_day=pl.col("active_day").min())
+    first_days = first_days.collect(engine="streaming").with_row_index("number").lazy()
+    newcomers = first_days.group_by("first_day").agg(members=pl.len().cast(pl.Int64))
+    # No period that ends inside the range began more than a month before it.
+    lately = activity.filter(pl.col("active_day") >= days.widen(before=31).first)
+    number = pl.col("number").cast(pl.Int64) * parts + part
+    recent = lately.join(first_days, on="member_id").select("active_day", "first_day", number=number)
+    earned = (
+        earnings.join(first_days, on="member_id").group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
+    )
+    return newcomers.collect(), recent.collect(), earned.collect(engine="streaming")
 
 
 def _cells(

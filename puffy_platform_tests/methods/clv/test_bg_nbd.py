@@ -157,3 +157,17 @@ def test_impossible_customers_are_refused(row: tuple[float, float | None, float]
         fit_bg_nbd(customers.clear())
     with pytest.raises(ValueError, match="need the columns frequency, recency, T; T missing, there are frequency, rec"):
         fit_bg_nbd(customers.drop("T"))
+
+
+@pytest.mark.parametrize("size", [1e2, 1e3, 1e4, 1e6])
+def test_of_customers_who_hardly_differ_in_how_soon_they_leave_the_expectation_is_that_of_one_share(
+    size: float,
+) -> None:
+    # Of those alive one in eleven leaves after each purchase; a rate is gamma distributed, and integrated over.
+    r, alpha, share = 0.3, 20.0, 1 / 11
+    frequency, recency, age = np.array([0.0, 1.0, 3.0]), np.array([0.0, 9.0, 300.0]), np.array([700.0, 100.0, 400.0])
+    model = BgNbd(r, alpha, size, 10 * size)
+    for horizon in (90, 365):
+        alive = (1 - (1 + share * horizon / (alpha + age)) ** -(r + frequency)) / share
+        expected = alive * p_alive(model, frequency, recency, age)
+        assert expected_purchases(model, horizon, frequency, recency, age) == pytest.approx(expected, rel=0.02)
