@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from puffy_platform.distinct import places_among
+
 __all__ = [
     "EMAIL_EVENTS",
     "ITEMS",
@@ -90,8 +92,7 @@ def _add(
 
     def spread(data: pl.Series) -> pl.Series:
         is_there = data.is_not_null()
-        places = is_there.cum_sum().set(~is_there, None) - 1
-        return read(data.filter(is_there)).to_struct().gather(places)
+        return read(data.filter(is_there)).to_struct().gather(places_among(is_there))
 
     data = pl.when(pl.col("event_name") == PURCHASE).then(pl.col("event_data"))
     return frame.with_columns(purchase=data.map_batches(spread, return_dtype=pl.Struct(fields))).unnest("purchase")

@@ -16,7 +16,7 @@ from puffy_platform.table import DayRange
 __all__ = ["index", "ingest"]
 
 PLACE = ("day", "source_file", "source_line")
-# event_id in two numbers: a fifth of the work that texts make.
+# event_id in two numbers: less work than texts make.
 ID = ("id_high", "id_low")
 INDEX = ("day", *ID, "source_file", "source_line")
 

@@ -20,6 +20,7 @@ from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
     NUL_MESSAGE,
+    POLARS_ERRORS,
     Broken,
     Records,
     Unreadable,
@@ -38,8 +39,6 @@ csv.field_size_limit(2**31 - 1)
 BLOCK = 1 << 18
 # Beginnings that Polars takes for a compressed file.
 LIKE_COMPRESSED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda", b"(\xb5/\xfd")
-# Polars panics on some damaged files, where it means an error.
-POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 WELL_FORMED_FIELD = r'(?:[^",\x00]*|"(?:[^"\x00]|"")*")'
 
 

@@ -13,6 +13,7 @@ from puffy_platform.ingest.records import (
     LINE,
     MAX_COLUMNS,
     NUL_MESSAGE,
+    POLARS_ERRORS,
     Broken,
     Records,
     Unreadable,
@@ -26,8 +27,6 @@ _TEXT = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"'
 _PAIR = rf"[ \t]*{_TEXT}[ \t]*:[ \t]*(?:{_TEXT}|null)[ \t]*"
 # What almost every line is: an object of texts and nulls. These are read in one pass, every other line by itself.
 FLAT_OBJECT = rf"^[ \t]*\{{{_PAIR}(?:,{_PAIR})*\}}[ \t]*$"
-# Polars panics on some damaged files and on some types, where it means an error.
-POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 def read_ndjson(data: bytes) -> Records:

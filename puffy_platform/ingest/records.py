@@ -17,6 +17,7 @@ __all__ = [
     "LINE",
     "MAX_COLUMNS",
     "NUL_MESSAGE",
+    "POLARS_ERRORS",
     "Broken",
     "Records",
     "Unreadable",
@@ -35,6 +36,8 @@ LINE = "\x1fline"
 BROKEN_RULES = ("nul_byte", "unterminated_quote", "wrong_column_count", "broken_json_line")
 # Why all records of a file are quarantined; the column that is missing follows the last one's colon.
 FILE_RULES = ("unreadable_file", "missing_header", "missing_column")
+# Polars panics on some damaged files and on some types, where it means an error.
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 NUL_MESSAGE = "The record holds a NUL byte: the file was damaged on its way."
 BROKEN_SCHEMA: dict[str, type[pl.DataType]] = {
     "source_line": pl.Int64,

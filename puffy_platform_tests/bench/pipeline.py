@@ -20,7 +20,6 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-# Nothing heavy is imported here: a child's peak memory counts from what its parent held.
 from puffy_platform.speed.measure import Cost, median, run
 
 BENCH = "puffy_platform_tests.bench"
