@@ -13,31 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from puffy_platform.settings_model import (
-    DEFAULT_RULES_FILE,
-    RAW_COLUMNS,
-    Churn,
-    Design,
-    Freshness,
-    Monitoring,
-    Run,
-    Settings,
-    same_name,
-)
+from puffy_platform.settings_model import DEFAULT_RULES_FILE, Settings
 
-__all__ = [
-    "DEFAULT_RULES_FILE",
-    "RAW_COLUMNS",
-    "Churn",
-    "Design",
-    "Freshness",
-    "Monitoring",
-    "Run",
-    "Settings",
-    "SettingsError",
-    "load_settings",
-    "same_name",
-]
+__all__ = ["DEFAULT_RULES_FILE", "Settings", "SettingsError", "load_settings"]
 
 ENVIRONMENT_PREFIX = "PUFFY_"
 DEFAULTS_FILE = Path(__file__).with_name("settings.toml")

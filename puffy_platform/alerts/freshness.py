@@ -12,7 +12,7 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from puffy_platform.alerts.incidents import Finding, Key, Seen
-from puffy_platform.settings import Freshness
+from puffy_platform.settings_model import Freshness
 
 __all__ = [
     "WATCHED_DAYS",

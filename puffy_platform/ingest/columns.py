@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from puffy_platform.ingest.records import LINE
-from puffy_platform.settings import same_name
+from puffy_platform.settings_model import same_name
 
 __all__ = ["OPTIONAL", "RAW_COLUMNS", "REQUIRED", "Drift", "recognise", "to_raw_columns"]
 

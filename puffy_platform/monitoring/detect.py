@@ -15,7 +15,7 @@ from puffy_platform.monitoring.expect import Expectation, expect
 from puffy_platform.monitoring.panel import Panel
 from puffy_platform.monitoring.surprise import deviation, limits
 from puffy_platform.monitoring.windows import Bools, Floats, before, divided, shifted
-from puffy_platform.settings import Monitoring
+from puffy_platform.settings_model import Monitoring
 
 __all__ = ["Judgement", "judge", "reach"]
 

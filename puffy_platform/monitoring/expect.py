@@ -20,7 +20,7 @@ from puffy_platform.monitoring.metrics import REFERRER, UNIDENTIFIED
 from puffy_platform.monitoring.panel import Panel
 from puffy_platform.monitoring.surprise import Distribution
 from puffy_platform.monitoring.windows import Bools, Floats, before, divided, median
-from puffy_platform.settings import Monitoring
+from puffy_platform.settings_model import Monitoring
 
 __all__ = ["Expectation", "expect"]
 

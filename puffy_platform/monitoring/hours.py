@@ -13,7 +13,8 @@ from puffy_platform.monitoring.detect import reach
 from puffy_platform.monitoring.measure import CAP
 from puffy_platform.monitoring.metrics import METRICS, REFERRER, UNIDENTIFIED
 from puffy_platform.monitoring.report import anomalies
-from puffy_platform.settings import Monitoring, Settings
+from puffy_platform.settings import Settings
+from puffy_platform.settings_model import Monitoring
 from puffy_platform.table import DayRange, Inputs
 
 __all__ = ["DELIVERED", "HOURLY", "complete_hours", "judge_running_day", "measure_hours", "until"]

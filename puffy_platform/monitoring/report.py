@@ -11,7 +11,7 @@ from puffy_platform.monitoring.metrics import METRICS
 from puffy_platform.monitoring.panel import Panel, Series, panel_of
 from puffy_platform.monitoring.suspicion import Suspicion
 from puffy_platform.monitoring.windows import Bools, Floats, before, divided
-from puffy_platform.settings import Monitoring
+from puffy_platform.settings_model import Monitoring
 from puffy_platform.table import DayRange
 
 __all__ = ["STATUSES", "anomalies", "event_days"]

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 
 from puffy_platform.pipeline.landing import Landing
-from puffy_platform.settings import Run
+from puffy_platform.settings_model import Run
 from puffy_platform.table import DayRange, Table
 from puffy_platform.warehouse import Ledger
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from puffy_platform.pipeline.platform import Platform
-from puffy_platform.settings import Churn
+from puffy_platform.settings_model import Churn
 from puffy_platform.table import DayRange
 from puffy_platform.warehouse.store import stored_days
 

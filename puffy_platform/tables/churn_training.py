@@ -16,7 +16,8 @@ import polars as pl
 from puffy_platform.methods.churn.customers import COLUMNS, at_risk, labelled, on_days
 from puffy_platform.methods.churn.drift import reference
 from puffy_platform.methods.churn.learners import BASELINES, LEARNERS, CannotFit, code_hash, fit
-from puffy_platform.settings import Churn, Settings
+from puffy_platform.settings import Settings
+from puffy_platform.settings_model import Churn
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
 __all__ = ["STATUSES", "TABLE", "training_days"]

@@ -16,7 +16,7 @@ from puffy_platform.alerts.freshness import (
     part_findings,
     usual_rows,
 )
-from puffy_platform.settings import Freshness
+from puffy_platform.settings_model import Freshness
 
 DAY = dt.date(2025, 3, 4)
 PROMISE = Freshness(deadline=dt.time(8), missing_after_hours=24, half_delivered_share=0.5)

@@ -14,7 +14,8 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from puffy_platform.orchestration.assets import LANDING_FILES
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.outcomes import check_names
-from puffy_platform.settings import RAW_COLUMNS, SettingsError
+from puffy_platform.settings import SettingsError
+from puffy_platform.settings_model import RAW_COLUMNS
 from puffy_platform.table import DayRange
 from puffy_platform.tables import TABLES
 from puffy_platform_tests.command import environment, open_home

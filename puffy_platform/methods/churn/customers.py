@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from puffy_platform.methods.churn.measures import Floats
-from puffy_platform.settings import Churn
+from puffy_platform.settings_model import Churn
 
 __all__ = ["COLUMNS", "FEATURES", "at_risk", "labelled", "matrix", "on_days", "recency"]
 

@@ -20,7 +20,7 @@ from puffy_platform.methods.churn.customers import FEATURES, matrix, recency
 from puffy_platform.methods.churn.measures import Bools, Floats
 from puffy_platform.methods.clv.bg_nbd import BgNbd, fit_bg_nbd, p_alive
 from puffy_platform.methods.clv.lifetime import MIN_REPEAT_CUSTOMERS
-from puffy_platform.settings import Churn
+from puffy_platform.settings_model import Churn
 
 __all__ = ["BASELINES", "LEARNERS", "CannotFit", "apply", "code_hash", "fit", "histories"]
 

@@ -18,7 +18,7 @@ from puffy_platform.methods.experiments.compare import Comparison, compare
 from puffy_platform.methods.experiments.moments import Moments
 from puffy_platform.methods.experiments.outcomes import METRICS, SUMS
 from puffy_platform.methods.experiments.sequential import spending_bounds
-from puffy_platform.settings import Design
+from puffy_platform.settings_model import Design
 
 __all__ = ["Look", "MetricReading", "Reading", "Verdict", "read_experiment", "standard_design"]
 

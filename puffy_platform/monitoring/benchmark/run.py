@@ -14,7 +14,7 @@ from puffy_platform.monitoring.benchmark.baselines import BASELINES
 from puffy_platform.monitoring.benchmark.score import Score, detected, score
 from puffy_platform.monitoring.benchmark.shops import SimulatedShop, simulate
 from puffy_platform.monitoring.detect import judge
-from puffy_platform.settings import Monitoring
+from puffy_platform.settings_model import Monitoring
 
 __all__ = ["DETECTOR", "ORDERS_A_DAY", "PER_WEEK", "REPORTED_SEED", "TUNED_SEEDS", "AlertBenchmark", "run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from puffy_platform.settings import Churn
+from puffy_platform.settings_model import Churn
 
 __all__ = ["card"]
 

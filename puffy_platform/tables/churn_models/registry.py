@@ -27,7 +27,8 @@ from puffy_platform.methods.churn.measures import (
     lift_in_top_decile,
 )
 from puffy_platform.methods.churn.promotion import decide
-from puffy_platform.settings import Churn, Settings
+from puffy_platform.settings import Settings
+from puffy_platform.settings_model import Churn
 from puffy_platform.table import DayRange, Inputs
 from puffy_platform.tables.churn_models.card import card
 from puffy_platform.tables.churn_models.contract import ChurnModelsContract

@@ -12,7 +12,7 @@ import pytest
 from puffy_platform.methods.experiments.outcomes import METRICS, SUMS
 from puffy_platform.methods.experiments.reading import Reading, read_experiment, standard_design
 from puffy_platform.methods.experiments.sequential import spending_bounds
-from puffy_platform.settings import Design
+from puffy_platform.settings_model import Design
 
 FIRST = dt.date(2025, 3, 1)
 PLANNED = Design(variants=("control", "treatment"), clients=10_000)
