@@ -1,4 +1,4 @@
-"""Sorting frames that, almost always, are sorted already: looking costs a tenth of what moving every row does."""
+"""Sorting frames that, almost always, are sorted already: looking costs less than moving every row."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _broken_rules(table: Table, frame: pl.DataFrame, days: pl.DataFrame) -> pl.D
 
 def _judge_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     key = list(dict.fromkeys(("day", *table.key)))
-    # Where one column alone is unique, the key is; and that is told in a quarter of the time.
+    # Where one column alone is unique, the key is; and one column is counted sooner than several.
     names_rows = len(key) == 2 and frame[key[1]].n_unique() == frame.height
     repeated = (frame.head(0) if names_rows else frame.filter(frame.select(key).is_duplicated()))["day"]
     broken = repeated.value_counts(name="n").select("day", rule=pl.format("{} rows share a key", "n"))

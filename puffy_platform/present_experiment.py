@@ -14,7 +14,7 @@ from puffy_platform.ingest.assignments import Assignments
 from puffy_platform.methods.experiments.balance import MISMATCH_BELOW
 from puffy_platform.methods.experiments.compare import FEWEST_CLIENTS, FEWEST_EVENTS
 from puffy_platform.methods.experiments.outcomes import METRICS
-from puffy_platform.methods.experiments.plan import Baseline, Needed
+from puffy_platform.methods.experiments.plan import Plan
 from puffy_platform.methods.experiments.reading import MetricReading, Reading, Verdict
 from puffy_platform.pipeline.experiments import Read
 from puffy_platform.present import money, titled_grid
@@ -31,6 +31,7 @@ WORDS: dict[Verdict, str] = {
     "undecided": "undecided: go on",
     "no_difference": "no difference found with the planned clients",
 }
+LOOKS = ("one look at the end", "a look every day")
 SPENDINGS = {"obrien_fleming": "O'Brien-Fleming spending", "pocock": "Pocock spending"}
 
 
@@ -173,36 +174,32 @@ def print_assignments(console: Console, file: Path, assignments: Assignments, de
         console.print(f"  and {problems.height - PROBLEMS_SHOWN:,} more: --json shows all.", highlight=False)
 
 
-def print_plan(
-    console: Console,
-    metric: str,
-    base: Baseline,
-    source: str,
-    lift: float,
-    terms: str,
-    sizes: Sequence[tuple[str, Needed]],
-    weeks: Sequence[tuple[int, int, list[float | None]]],
-) -> None:
-    """`sizes`: what the lift needs, by way of looking; `weeks`: weeks, clients in all, and what they find by each."""
+def print_plan(console: Console, metric: str, plan: Plan, source: str) -> None:
+    """`source`: where the metric as it is and the traffic are known from."""
+    base, terms = plan.baseline, plan.terms
     console.print(f"{metric}: {METRICS[metric].description}", style="bold", highlight=False)
     deviation = "" if base.kind == "share" else f", standard deviation of a client {_value(base.deviation, metric)}"
     console.print(f"now {_value(base.value, metric)}{deviation}\n{source}\n", highlight=False)
-    target = base.value * (1 + lift)
-    console.print(f"To find {_lift(lift)} (to {_value(target, metric)}) {terms}:\n", highlight=False)
+    target = base.value * (1 + plan.lift)
+    console.print(
+        f"To find {_lift(plan.lift)} (to {_value(target, metric)}) with a chance of {terms.power:.0%}, at alpha "
+        f"{terms.alpha:.0%}:\n",
+        highlight=False,
+    )
     grid = titled_grid("", "", "clients a variant", "in all", "days")
-    for name, size in sizes:
+    for name, size in zip(LOOKS, (plan.one_look, plan.daily_looks), strict=True):
         grid.add_row(name, f"{size.each:,}", f"{size.all:,}", "-" if size.days is None else f"{size.days:,}")
     console.print(grid)
     console.print(
-        f"\nFor daily looks: clients = {sizes[-1][1].all} under the experiment's [designs.NAME] in puffy.toml.",
+        f"\nFor daily looks: clients = {plan.daily_looks.all} under the experiment's [designs.NAME] in puffy.toml.",
         markup=False,
         highlight=False,
     )
-    if weeks:
+    if plan.detectable:
         console.print()
-        grid = titled_grid("What can be found", "weeks", "clients in all", *(name for name, _ in sizes))
-        for number, clients, lifts in weeks:
-            grid.add_row(str(number), f"{clients:,}", *map(_lift, lifts))
+        grid = titled_grid("What can be found", "weeks", "clients in all", *LOOKS)
+        for row in plan.detectable:
+            grid.add_row(str(row.weeks), f"{row.clients:,}", _lift(row.one_look), _lift(row.daily_looks))
         console.print(grid)
 
 

@@ -18,7 +18,7 @@ from puffy_platform.pipeline.funnels import COHORT, FunnelAnswer
 from puffy_platform.present import money, titled_grid
 from puffy_platform.table import DayRange
 
-__all__ = ["duration", "print_funnel"]
+__all__ = ["duration", "funnel_to_json", "percent", "print_funnel"]
 
 GROUPS_SHOWN = 15
 LONGEST_NAME = 26
@@ -78,6 +78,21 @@ def print_funnel(
         )
     if answer.nameless:
         console.print(f"{answer.nameless:,} events without client id belong to nobody.", highlight=False)
+
+
+def funnel_to_json(steps: Sequence[Step], funnel: Funnel, days: DayRange, answer: FunnelAnswer) -> dict[str, Any]:
+    return {
+        "from": str(days.first),
+        "to": str(days.last),
+        "steps": [str(step) for step in steps],
+        "within_seconds": funnel.within.total_seconds(),
+        "order": funnel.order,
+        "reentry": funnel.reentry,
+        "last_event_day": str(answer.last_event_day),
+        "still_open": answer.still_open,
+        "nameless_events": answer.nameless,
+        "rows": answer.rows.to_dicts(),
+    }
 
 
 def _names(steps: Sequence[Step], funnel: Funnel) -> list[str]:

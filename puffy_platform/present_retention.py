@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 from rich.console import Console
 
@@ -11,7 +13,7 @@ from puffy_platform.present import titled_grid
 from puffy_platform.present_funnel import percent
 from puffy_platform.table import DayRange
 
-__all__ = ["print_retention"]
+__all__ = ["print_retention", "retention_to_json"]
 
 COHORTS_SHOWN = 20
 MARKS_SHOWN = 6
@@ -34,6 +36,19 @@ def print_retention(
             f"\nNothing is known before {answer.known.first}: the first cohorts also hold members who had come before.",
             highlight=False,
         )
+
+
+def retention_to_json(by: By, born: DayRange, clock: Clock, cohort: Cohort, answer: RetentionAnswer) -> dict[str, Any]:
+    return {
+        "from": str(born.first),
+        "to": str(born.last),
+        "by": by,
+        "clock": clock,
+        "cohort": cohort,
+        "known_from": str(answer.known.first),
+        "known_to": str(answer.known.last),
+        "rows": answer.rows.to_dicts(),
+    }
 
 
 def _print_marks(console: Console, rows: pl.DataFrame) -> None:

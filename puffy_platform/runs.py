@@ -26,8 +26,8 @@ def fold_runs(
     """One row for each run of rows, in order: values of its first and its last row, and sums over all of it.
 
     A run begins where `starts` is true, as it must be in the first row. Sums (of integers without nulls) are those of
-    all rows so far, less those at the run's start: a third of what grouping takes. They must not be named as columns
-    that `first` or `last` ask for.
+    all rows so far, less those at the run's start, which spares the grouping. They must not be named as columns that
+    `first` or `last` ask for.
     """
     so_far = rows.with_columns(starts.alias("starts"), **summed).with_columns(
         pl.col(list(summed)).cum_sum(), ends=pl.col("starts").shift(-1, fill_value=True)

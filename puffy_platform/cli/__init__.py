@@ -12,8 +12,7 @@ from puffy_platform.cli import attribution
 from puffy_platform.cli import funnel
 from puffy_platform.cli import retention
 from puffy_platform.cli import experiment
-from puffy_platform.cli import clv
-from puffy_platform.cli import churn
+from puffy_platform.cli import customers
 from puffy_platform.cli import features
 from puffy_platform.cli import why
 from puffy_platform.cli import bench
@@ -34,8 +33,7 @@ COMMANDS = (
     funnel,
     retention,
     experiment,
-    clv,
-    churn,
+    customers,
     features,
     why,
     bench,
@@ -49,8 +47,8 @@ def main() -> None:
     from puffy_platform.settings import SettingsError
     from puffy_platform.warehouse import WarehouseError
 
-    # What takes memory here are frames, which no cycle holds; looking for cycles among Dagster's objects took 8 % of a
-    # run of one day.
+    # What takes memory here are frames, which no cycle holds; looking for cycles among Dagster's many objects is
+    # time lost.
     gc.set_threshold(50_000, 20, 20)
     try:
         app()

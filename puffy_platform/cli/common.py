@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "AsOfDay",
     "FirstDay",
     "LandingFolder",
     "LastDay",
@@ -70,6 +71,7 @@ def day_option(name: str, text: str) -> Any:
 
 FirstDay = Annotated[dt.date | None, day_option("--from", "First day; default: the first landing day.")]
 LastDay = Annotated[dt.date | None, day_option("--to", "Last day, included; default: the last landing day.")]
+AsOfDay = Annotated[dt.date | None, day_option("--date", "As of the end of this day; default: the newest there is.")]
 
 
 def moment_option(name: str, text: str) -> Any:

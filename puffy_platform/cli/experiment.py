@@ -6,11 +6,15 @@ import datetime as dt
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from puffy_platform.cli.common import AsJson, SettingsFile, app, console, day_option, open_platform, stop
+
+if TYPE_CHECKING:
+    from puffy_platform.methods.experiments.plan import Baseline
+    from puffy_platform.pipeline.experiments import Usual
 
 experiment_app = typer.Typer(
     help="Controlled experiments: how many clients one takes, who was assigned, and what it says on any day.",
@@ -27,6 +31,16 @@ AssignmentsFile = Annotated[
 class Spending(StrEnum):
     obrien_fleming = "obrien_fleming"
     pocock = "pocock"
+
+
+class Start(NamedTuple):
+    """What a plan starts from: the metric as it is, new clients a day, the part of the variance that a covariate takes
+    out, and in words where these are known from."""
+
+    baseline: Baseline
+    daily: float | None
+    variance_reduction: float
+    source: str
 
 
 def parse_lift(text: str) -> float:
@@ -59,68 +73,52 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Before the start: clients and days to find a lift, and what a number of weeks can find."""
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     from puffy_platform.methods.experiments.outcomes import METRICS
-    from puffy_platform.methods.experiments.plan import Baseline, Terms, detectable_lift, needed
+    from puffy_platform.methods.experiments.plan import Terms, plan_for
     from puffy_platform.pipeline.experiments import ExperimentError, usual
     from puffy_platform.present_experiment import print_plan
 
+    lift = parse_lift(wanted)
+    if metric not in METRICS:
+        stop(f"there is no metric {metric!r}; there are: {', '.join(METRICS)}")
     try:
-        lift = parse_lift(wanted)
-        if metric not in METRICS:
-            stop(f"there is no metric {metric!r}; there are: {', '.join(METRICS)}")
         if base is None:
-            found = usual(open_platform(settings_file), metric)
-            baseline, daily = found.baseline, daily or found.daily
-            reduction = found.variance_reduction if cuped else 0.0
-            source = f"of {found.clients:,} clients on {found.days}, about {daily:,.0f} new ones a day"
-            if cuped:
-                source += f"; what they did before takes out {reduction:.1%} of the variance"
+            start = _as_measured(usual(open_platform(settings_file), metric), daily, cuped=cuped)
         else:
-            if METRICS[metric].kind != "share" and deviation is None:
-                stop(f"{metric} is a {METRICS[metric].kind}: give its --deviation beside --base")
-            if cuped:
-                stop("--cuped needs the tables: leave out --base")
-            unit = 100 if METRICS[metric].is_money else 1
-            baseline, reduction = Baseline(METRICS[metric].kind, base * unit, (deviation or 0.0) * unit), 0.0
-            source = "as given" if daily is None else f"as given, {daily:,.0f} new clients a day"
-        once = Terms(alpha, power, variants, 1, spending.value, reduction)
-        fixed = needed(baseline, lift, once, daily)
-        looking = replace(once, looks=max(2, fixed.days or 30))
-        sizes = [("one look at the end", fixed), ("a look every day", needed(baseline, lift, looking, daily))]
-        traffic = [(number, round((daily or 0) * 7 * number)) for number in ((1, 2, 3, 4, 6, 8) if daily else ())]
-        weeks = [
-            (
-                number,
-                clients,
-                [detectable_lift(baseline, clients, terms) for terms in (once, replace(once, looks=7 * number))],
-            )
-            for number, clients in traffic
-        ]
+            start = _as_given(metric, base, deviation, daily, cuped=cuped)
+        terms = Terms(alpha, power, variants, 1, spending.value, start.variance_reduction)
+        found = plan_for(start.baseline, lift, terms, start.daily)
     except (ExperimentError, ValueError) as error:
         stop(str(error))
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "metric": metric,
-                    "baseline": asdict(baseline),
-                    "daily": daily,
-                    "lift": lift,
-                    "terms": asdict(once),
-                    "one_look": asdict(sizes[0][1]),
-                    "daily_looks": asdict(sizes[1][1]),
-                    "detectable": [
-                        {"weeks": number, "clients": clients, "one_look": lifts[0], "daily_looks": lifts[1]}
-                        for number, clients, lifts in weeks
-                    ],
-                }
-            )
-        )
+        print(json.dumps({"metric": metric, **asdict(found)}))
     else:
-        terms = f"with a chance of {power:.0%}, at alpha {alpha:.0%}"
-        print_plan(console, metric, baseline, source, lift, terms, sizes, weeks)
+        print_plan(console, metric, found, start.source)
+
+
+def _as_measured(found: Usual, daily: float | None, *, cuped: bool) -> Start:
+    daily = daily or found.daily
+    source = f"of {found.clients:,} clients on {found.days}, about {daily:,.0f} new ones a day"
+    if not cuped:
+        return Start(found.baseline, daily, 0.0, source)
+    source += f"; what they did before takes out {found.variance_reduction:.1%} of the variance"
+    return Start(found.baseline, daily, found.variance_reduction, source)
+
+
+def _as_given(metric: str, base: float, deviation: float | None, daily: float | None, *, cuped: bool) -> Start:
+    """From the options alone; money in units of the currency. Raises ValueError for values that cannot be."""
+    from puffy_platform.methods.experiments.outcomes import METRICS
+    from puffy_platform.methods.experiments.plan import Baseline
+
+    kind, unit = METRICS[metric].kind, 100 if METRICS[metric].is_money else 1
+    if kind != "share" and deviation is None:
+        stop(f"{metric} is a {kind}: give its --deviation beside --base")
+    if cuped:
+        stop("--cuped needs the tables: leave out --base")
+    source = "as given" if daily is None else f"as given, {daily:,.0f} new clients a day"
+    return Start(Baseline(kind, base * unit, (deviation or 0.0) * unit), daily, 0.0, source)
 
 
 @experiment_app.command("list")

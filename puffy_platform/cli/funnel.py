@@ -75,29 +75,17 @@ def funnel(
     from puffy_platform.methods.funnel import Funnel
     from puffy_platform.methods.funnel_question import FunnelError, read_steps, read_window
     from puffy_platform.pipeline.funnels import ask_funnel
-    from puffy_platform.present_funnel import print_funnel
+    from puffy_platform.present_funnel import funnel_to_json, print_funnel
 
-    platform = open_platform(settings_file)
+    platform, group = open_platform(settings_file), by.value if by else None
     try:
         asked = read_steps(steps, platform.tables["events_enriched"].schema, EVENTS)
         question = Funnel(len(asked), read_window(within), order.value, reentry.value)
         entered = days_of_events(platform, first, last)
-        answer = ask_funnel(platform, asked, question, entered, by.value if by else None)
+        answer = ask_funnel(platform, asked, question, entered, group)
     except FunnelError as error:
         stop(str(error))
     if as_json:
-        found = {
-            "from": str(entered.first),
-            "to": str(entered.last),
-            "steps": [str(step) for step in asked],
-            "within_seconds": question.within.total_seconds(),
-            "order": question.order,
-            "reentry": question.reentry,
-            "last_event_day": str(answer.last_event_day),
-            "still_open": answer.still_open,
-            "nameless_events": answer.nameless,
-            "rows": answer.rows.to_dicts(),
-        }
-        print(json.dumps(found))
+        print(json.dumps(funnel_to_json(asked, question, entered, answer)))
     else:
-        print_funnel(console, asked, question, entered, by.value if by else None, answer)
+        print_funnel(console, asked, question, entered, group, answer)

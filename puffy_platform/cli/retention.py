@@ -66,7 +66,7 @@ def retention(
     """
     from puffy_platform.methods.retention import RetentionError, read_marks
     from puffy_platform.pipeline.retentions import ask_retention
-    from puffy_platform.present_retention import print_retention
+    from puffy_platform.present_retention import print_retention, retention_to_json
 
     platform = open_platform(settings_file)
     try:
@@ -76,16 +76,6 @@ def retention(
     except RetentionError as error:
         stop(str(error))
     if as_json:
-        found = {
-            "from": str(born.first),
-            "to": str(born.last),
-            "by": by.value,
-            "clock": clock.value,
-            "cohort": cohort.value,
-            "known_from": str(answer.known.first),
-            "known_to": str(answer.known.last),
-            "rows": answer.rows.to_dicts(),
-        }
-        print(json.dumps(found))
+        print(json.dumps(retention_to_json(by.value, born, clock.value, cohort.value, answer)))
     else:
         print_retention(console, by.value, born, clock.value, cohort.value, answer)

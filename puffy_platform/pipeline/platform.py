@@ -22,7 +22,7 @@ __all__ = ["Platform", "Progress"]
 
 Progress = Callable[[str, DayRange], None]
 
-# Chunks fit into memory by design, and there this engine takes three quarters of the streaming engine's CPU time.
+# Chunks fit into memory by design, and there this engine takes less CPU time than the streaming one.
 pl.Config.set_engine_affinity("in-memory")
 
 

@@ -84,7 +84,7 @@ class ChannelRules:
 
     @cached_property
     def _first_that_applies(self) -> pl.Expr:
-        """All rules as one expression; to build it takes as long as to judge a day's events."""
+        """All rules as one expression; kept, because to build it is work as well."""
         *rules, last = self.rules
         channel = pl.lit(last.channel)
         for rule in reversed(rules):

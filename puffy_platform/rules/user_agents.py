@@ -42,8 +42,8 @@ def user_agent_parts(user_agent: pl.Expr) -> pl.Expr:
     """A struct of device_class, browser, os and is_bot (`USER_AGENT_PARTS`).
 
     A bot is what either list calls so. No user agent is device class unknown and no bot: it says nothing.
-    Browser and system are families without version ("Mobile Safari", "iOS"); null when not recognised. Reading one
-    takes a tenth of a millisecond: ask it for distinct user agents.
+    Browser and system are families without version ("Mobile Safari", "iOS"); null when not recognised. Reading one is
+    slow: ask it for distinct user agents.
     """
     return user_agent.map_batches(_parts, return_dtype=pl.Struct(USER_AGENT_PARTS))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from puffy_platform.methods.experiments.moments import Kind
 from puffy_platform.methods.experiments.power import (
@@ -14,10 +14,14 @@ from puffy_platform.methods.experiments.power import (
 )
 from puffy_platform.methods.experiments.sequential import Spending, inflation, spending_bounds
 
-__all__ = ["Baseline", "Needed", "Terms", "detectable_lift", "needed"]
+__all__ = ["Baseline", "Detectable", "Needed", "Plan", "Terms", "detectable_lift", "needed", "plan_for"]
 
 # More looks cost next to nothing: the bounds of 60 are those of a look at every instant, nearly.
 MOST_LOOKS = 60
+# The weeks of which a plan says what they can find.
+WEEKS = (1, 2, 3, 4, 6, 8)
+# Daily looks of an experiment of which nobody knows how long it takes.
+USUAL_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -99,3 +103,42 @@ def detectable_lift(base: Baseline, clients: int, terms: Terms) -> float | None:
     else:
         rise = detectable_mean(base.deviation, each, terms.alpha_each, terms.power)
     return None if rise is None else rise / base.value
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """The smallest relative rise that the clients of so many weeks find, with one look at the end and with a look every
+    day; None when they find none."""
+
+    weeks: int
+    clients: int
+    one_look: float | None
+    daily_looks: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What it takes to find a lift on the terms of one look at the end, and when one looks every day; and what a number
+    of weeks can find, if `daily`, the new clients a day, is known."""
+
+    baseline: Baseline
+    daily: float | None
+    lift: float
+    terms: Terms
+    one_look: Needed
+    daily_looks: Needed
+    detectable: tuple[Detectable, ...]
+
+
+def plan_for(base: Baseline, lift: float, terms: Terms, daily: float | None = None) -> Plan:
+    """The plan on these terms, those of one look. Raises ValueError as `needed` does."""
+    one_look = needed(base, lift, terms, daily)
+    every_day = replace(terms, looks=max(2, one_look.days or USUAL_DAYS))
+    found = tuple(_detectable(base, weeks, terms, daily) for weeks in WEEKS) if daily else ()
+    return Plan(base, daily, lift, terms, one_look, needed(base, lift, every_day, daily), found)
+
+
+def _detectable(base: Baseline, weeks: int, terms: Terms, daily: float) -> Detectable:
+    clients = round(daily * 7 * weeks)
+    every_day = replace(terms, looks=7 * weeks)
+    return Detectable(weeks, clients, detectable_lift(base, clients, terms), detectable_lift(base, clients, every_day))

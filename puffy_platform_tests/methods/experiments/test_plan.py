@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from puffy_platform.methods.experiments.plan import Baseline, Terms, detectable_lift, needed
+from puffy_platform.methods.experiments.plan import Baseline, Terms, detectable_lift, needed, plan_for
 from puffy_platform.methods.experiments.power import clients_for_mean, clients_for_share
 
 SHARE = Baseline("share", 0.10, 0.3)
@@ -60,3 +60,14 @@ def test_impossible_plans_are_refused() -> None:
             replace(Terms(), **wrong)
     with pytest.raises(ValueError, match="shares are between 0 and 1, and differ"):
         needed(SHARE, 10, Terms())
+
+
+def test_a_plan_says_what_weeks_find_when_the_traffic_is_known() -> None:
+    plan = plan_for(SHARE, 0.2, Terms(), daily=500)
+    assert plan.daily_looks == needed(SHARE, 0.2, Terms(looks=16), daily=500)
+    first, *_ = plan.detectable
+    assert (first.weeks, first.clients) == (1, 3_500)
+    assert first.daily_looks == detectable_lift(SHARE, 3_500, Terms(looks=7))
+    without = plan_for(SHARE, 0.2, Terms())
+    assert without.daily_looks == needed(SHARE, 0.2, Terms(looks=30))
+    assert not without.detectable
