@@ -20,7 +20,7 @@ from puffy_platform.settings import Settings
 if TYPE_CHECKING:
     from pandera.polars import DataFrameModel
 
-__all__ = ["Check", "DayRange", "Inputs", "Reads", "Table", "ranges"]
+__all__ = ["Check", "DayRange", "Inputs", "Reads", "Table", "count_broken", "ranges"]
 
 Inputs = Mapping[str, pl.LazyFrame]
 Severity = Literal["error", "warn"]
@@ -136,6 +136,22 @@ class Check:
     description: str
     measure: Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]
     severity: Severity = "error"
+
+
+def count_broken(rows: pl.DataFrame, is_broken: pl.Expr, observed: str, expected: str) -> pl.DataFrame:
+    """What `Check.measure` returns of a rule that each row keeps or breaks: a day passes when none of its rows breaks
+    it. `observed` holds the place of their number: "{} sessions end before they start"."""
+    return (
+        rows.select("day", broken=is_broken)
+        .group_by("day")
+        .agg(pl.col("broken").sum())
+        .select(
+            "day",
+            passed=pl.col("broken") == 0,
+            observed=pl.format(observed, "broken"),
+            expected=pl.lit(expected),
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import polars as pl
 
 from puffy_platform.outcomes import blocked_days, evaluate
 from puffy_platform.settings import load_settings
-from puffy_platform.table import Check, DayRange
+from puffy_platform.table import Check, DayRange, count_broken
 from puffy_platform_tests.toy import TOY, day, toy_rows
 
 MARCH = DayRange(day(1), day(3))
@@ -42,6 +42,16 @@ def test_a_warning_blocks_nothing() -> None:
     outcomes = evaluate(TOY, toy_rows((1, 1, "a"), (1, 2, "b"), (1, 3, "c")), {}, MARCH, SETTINGS)
     assert status(outcomes, "few_numbers")[0] == "warn"
     assert blocked_days(outcomes) == set()
+
+
+def test_a_day_fails_by_any_row_that_breaks_a_rule_and_what_cannot_be_said_breaks_none() -> None:
+    rows = toy_rows((1, 1, "a"), (1, 2, "b"), (2, 2, None), (2, 3, "c"), (3, 1, "d"))
+    found = count_broken(rows, pl.col("word").is_in(["b", "c", "d"]) & (pl.col("number") > 1), "{} are off", "none")
+    assert found.sort("day").rows() == [
+        (day(1), False, "1 are off", "none"),
+        (day(2), False, "1 are off", "none"),
+        (day(3), True, "0 are off", "none"),
+    ]
 
 
 def test_a_missing_column_fails_every_day() -> None:

@@ -30,8 +30,8 @@ def alerts(
 ) -> None:
     """Precision, recall and false messages a week of the anomalies, on a year of simulated shops.
 
-    Nine shops a seed (20, 200 and 5,000 orders a day; 1, 2 and 4 incidents a week), in some seven seconds. It uses your
-    settings of [monitoring]: change them and see what it costs. docs/alerts_benchmark.md tells how to read it.
+    Nine shops a seed (20, 200 and 5,000 orders a day; 1, 2 and 4 incidents a week). It uses your settings of
+    [monitoring]: change them and see what it costs. docs/alerts_benchmark.md tells how to read it.
     """
     from rich.progress import Progress
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from puffy_platform.ingest.records import LINE
-from puffy_platform.settings_model import same_name
+from puffy_platform.settings_model import RAW_COLUMNS, same_name
 
-__all__ = ["OPTIONAL", "RAW_COLUMNS", "REQUIRED", "Drift", "recognise", "to_raw_columns"]
+__all__ = ["RAW_COLUMNS", "REQUIRED", "Drift", "recognise", "to_raw_columns"]
 
 REQUIRED = ("client_id", "page_url", "timestamp", "event_name")
-OPTIONAL = ("referrer", "event_data", "user_agent")
-RAW_COLUMNS = ("client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent")
 # A header that lost its line break holds values where names belong. They may be personal and are not repeated.
 LOOKS_LIKE_A_VALUE = re.compile(r"[@?&={]|//|[0-9]{6}|.{65}")
 

@@ -69,26 +69,27 @@ def _first(conditions: Sequence[pl.Expr]) -> pl.Expr:
     return pl.coalesce(*places, pl.lit(None, pl.UInt32))
 
 
-def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | None, str]]:
+def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str, str]]:
     """Condition, rule, column and message, in the order in which they are judged."""
     limit, late_days = settings.ingest.max_field_bytes, settings.ingest.late_days
     is_purchase = pl.col("event_name") == PURCHASE
+    # Without a first day of the tables nothing is before it: a comparison with null is never met.
     event_day, start = pl.col("event_day"), settings.partitions.start_day
-    rules: list[tuple[pl.Expr, str, str | None, str]] = [
-        (
-            pl.col(name).str.len_bytes() > limit,
-            "field_too_large",
-            name,
-            f"The field is larger than {limit:,} bytes (ingest.max_field_bytes).",
-        )
-        for name in (*RAW_COLUMNS, "extra")
-    ]
-    rules += [
-        (pl.col(name).is_null(), "missing_value", name, f"Every event needs a {name}, and this one has none.")
-        for name in REQUIRED
-        if name != "client_id"
-    ]
-    rules += [
+    return [
+        *(
+            (
+                pl.col(name).str.len_bytes() > limit,
+                "field_too_large",
+                name,
+                f"The field is larger than {limit:,} bytes (ingest.max_field_bytes).",
+            )
+            for name in (*RAW_COLUMNS, "extra")
+        ),
+        *(
+            (pl.col(name).is_null(), "missing_value", name, f"Every event needs a {name}, and this one has none.")
+            for name in REQUIRED
+            if name != "client_id"
+        ),
         (
             ~pl.col("event_name").is_in(EVENTS),
             "unknown_event",
@@ -119,17 +120,12 @@ def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | N
             "timestamp",
             f"The event is more than {late_days} days older than its file (ingest.late_days).",
         ),
-    ]
-    if start is not None:
-        rules.append(
-            (
-                event_day < pl.lit(start),
-                "before_start",
-                "timestamp",
-                f"The event is older than the first day of the tables, {start} (partitions.start_day).",
-            )
-        )
-    rules += [
+        (
+            event_day < pl.lit(start, pl.Date),
+            "before_start",
+            "timestamp",
+            f"The event is older than the first day of the tables, {start} (partitions.start_day).",
+        ),
         (
             ~is_json_object(pl.col("event_data")).fill_null(True),
             "broken_json",
@@ -149,4 +145,3 @@ def _rules(day: dt.date, settings: Settings) -> list[tuple[pl.Expr, str, str | N
             "The revenue of a checkout_completed must be an amount, for example 349.00.",
         ),
     ]
-    return rules

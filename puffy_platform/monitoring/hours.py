@@ -20,6 +20,7 @@ from puffy_platform.table import DayRange, Inputs
 __all__ = ["DELIVERED", "HOURLY", "complete_hours", "judge_running_day", "measure_hours", "until"]
 
 HOURS = 24
+PLACE = ("day", "hour")
 UNKNOWN = "Unknown"
 GRAIN_DECIMALS = 2
 CHECKOUT = "checkout_started"
@@ -73,44 +74,20 @@ def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     people = every.filter(with_bots | ~pl.col("is_bot"))
     started = inputs["sessions"].filter(with_bots | ~pl.col("is_bot")).with_columns(hour=pl.col("started_at").dt.hour())
     bought = inputs["conversions"].filter("is_counted").with_columns(hour=pl.col("converted_at").dt.hour())
-    place, cents = ("day", "hour"), pl.col("revenue_cents")
-
-    all_events = every.group_by(place).agg(
+    all_events = every.group_by(PLACE).agg(
         rows=pl.len(),
         unknown=(pl.col("channel") == UNKNOWN).sum(),
         unidentified=pl.col("client_id").is_null().sum(),
         unreferred=pl.col("referrer").is_null().sum(),
     )
-    events = people.group_by(place).agg(events=pl.len(), checkouts=(pl.col("event_name") == CHECKOUT).sum())
-    sessions = started.group_by(place).agg(
-        sessions=pl.len(),
-        carts=(pl.col("add_to_carts") > 0).sum(),
-        checking_out=(pl.col("checkouts_started") > 0).sum(),
-    )
-    clients = started.group_by("day", "client_id").agg(pl.col("hour").min()).group_by(place).agg(clients=pl.len())
-    capped = pl.min_horizontal(cents.cast(pl.Float64), CAP * cents.median().over("day"))
-    orders = (
-        bought.with_columns(capped=capped)
-        .group_by(place)
-        .agg(
-            orders=pl.len(),
-            revenue=cents.sum(),
-            typical=_typical(cents.cast(pl.Float64)),
-            capped=pl.col("capped").sum().round(0),
-            capped_typical=_typical(pl.col("capped")),
-        )
-    )
-    hours = (
-        events.join(sessions, on=place, how="full", coalesce=True)
-        .join(orders, on=place, how="full", coalesce=True)
-        .with_columns(pl.exclude(place).fill_null(0))
-    )
+    clients = started.group_by("day", "client_id").agg(pl.col("hour").min()).group_by(PLACE).agg(clients=pl.len())
+    hours = _counts(people, started, bought)
     return pl.concat(
         [
             _rows(hours, "events", "events"),
             _shares(people, "event_share", "event_name"),
-            _rows(all_events, *UNIDENTIFIED[:1], "unidentified", "rows", segment=UNIDENTIFIED[1]),
-            _rows(all_events, *REFERRER[:1], "unreferred", "rows", segment=REFERRER[1]),
+            _rows(all_events, UNIDENTIFIED[0], "unidentified", "rows", segment=UNIDENTIFIED[1]),
+            _rows(all_events, REFERRER[0], "unreferred", "rows", segment=REFERRER[1]),
             _rows(all_events, "unknown_channel_share", "unknown", "rows"),
             _rows(hours, "sessions", "sessions"),
             _rows(clients, "clients", "clients"),
@@ -125,6 +102,34 @@ def measure_hours(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
             _rows(hours, "average_order_value", "revenue", "orders", grain="typical"),
             _rows(hours, "capped_order_value", "capped", "orders", grain="capped_typical"),
         ]
+    )
+
+
+def _counts(people: pl.LazyFrame, started: pl.LazyFrame, bought: pl.LazyFrame) -> pl.LazyFrame:
+    """Of each hour the events, sessions and orders, and what there is of money; 0 of what there was none of."""
+    cents = pl.col("revenue_cents")
+    events = people.group_by(PLACE).agg(events=pl.len(), checkouts=(pl.col("event_name") == CHECKOUT).sum())
+    sessions = started.group_by(PLACE).agg(
+        sessions=pl.len(),
+        carts=(pl.col("add_to_carts") > 0).sum(),
+        checking_out=(pl.col("checkouts_started") > 0).sum(),
+    )
+    capped = pl.min_horizontal(cents.cast(pl.Float64), CAP * cents.median().over("day"))
+    orders = (
+        bought.with_columns(capped=capped)
+        .group_by(PLACE)
+        .agg(
+            orders=pl.len(),
+            revenue=cents.sum(),
+            typical=_typical(cents.cast(pl.Float64)),
+            capped=pl.col("capped").sum().round(0),
+            capped_typical=_typical(pl.col("capped")),
+        )
+    )
+    return (
+        events.join(sessions, on=PLACE, how="full", coalesce=True)
+        .join(orders, on=PLACE, how="full", coalesce=True)
+        .with_columns(pl.exclude(PLACE).fill_null(0))
     )
 
 

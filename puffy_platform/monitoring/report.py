@@ -17,6 +17,8 @@ from puffy_platform.table import DayRange
 __all__ = ["STATUSES", "anomalies", "event_days"]
 
 STATUSES = ["pass", "warn", "fail", "not enough history", "skipped"]
+# What others are judged by: whether a day has landed, and how much of it.
+JUDGED_BY = ("landed_files", "hour_events")
 VALUE_DECIMALS, DEVIATION_DECIMALS = 6, 2
 SCHEMA = {
     "day": pl.Date,
@@ -37,6 +39,18 @@ SCHEMA = {
     "is_posted": pl.Boolean,
     "money_at_stake_cents": pl.Int64,
 }
+# A claim of an incident: the series at a place, on the n-th of the judged days.
+CLAIM = {
+    "place": pl.Int64,
+    "at": pl.Int64,
+    "incident": pl.String,
+    "cause": pl.String,
+    "severity": pl.String,
+    "sentence": pl.String,
+    "is_lead": pl.Boolean,
+    "is_posted": pl.Boolean,
+    "money_at_stake_cents": pl.Int64,
+}
 
 
 def event_days(rules: Monitoring, days: DayRange) -> Bools:
@@ -46,16 +60,14 @@ def event_days(rules: Monitoring, days: DayRange) -> Bools:
 
 
 def anomalies(metrics: pl.DataFrame, days: DayRange, rules: Monitoring) -> pl.DataFrame:
-    """The verdicts on every judged metric of these days; `metrics` holds them and the days of the reach before. `also`
-    names metrics to judge that are not judged as a rule.
+    """The verdicts on every judged metric of these days; `metrics` holds them and the days of the reach before.
 
     A series has a row on a day when it had any amount on that day or in its reach.
     """
     before_it = reach(rules)
     window = days.widen(before=before_it)
-    helpers = ("landed_files", "hour_events")
-    is_needed = [name for name, metric in METRICS.items() if metric.is_judged or name in helpers]
-    metrics = metrics.filter(pl.col("metric").is_in(is_needed))
+    needed = [name for name, metric in METRICS.items() if metric.is_judged or name in JUDGED_BY]
+    metrics = metrics.filter(pl.col("metric").is_in(needed))
     if metrics.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     panel = panel_of(metrics, window, event_days(rules, window))
@@ -129,58 +141,14 @@ def _worded(
     claims: dict[tuple[int, int], tuple[Suspicion, bool]],
     least_days: int,
 ) -> pl.DataFrame:
-    incidents = pl.DataFrame(
-        [
-            (
-                place,
-                day,
-                each.key,
-                each.cause,
-                each.severity,
-                each.sentence,
-                is_lead,
-                each.is_posted,
-                each.money_at_stake_cents,
-            )
-            for (place, day), (each, is_lead) in claims.items()
-        ],
-        schema={
-            "place": pl.Int64,
-            "at": pl.Int64,
-            "incident": pl.String,
-            "cause": pl.String,
-            "severity": pl.String,
-            "sentence": pl.String,
-            "is_lead": pl.Boolean,
-            "is_posted": pl.Boolean,
-            "money_at_stake_cents": pl.Int64,
-        },
-        orient="row",
-    )
-    described = pl.DataFrame(
-        {
-            "place": range(len(panel.series)),
-            "metric": [name for name, _ in panel.series],
-            "segment": [segment for _, segment in panel.series],
-            "table": [
-                _table_of(series, metric.table) for series, metric in zip(panel.series, panel.metrics, strict=True)
-            ],
-            "layer": [metric.layer for metric in panel.metrics],
-            "kind": [metric.kind for metric in panel.metrics],
-            "words": [
-                metric.described(segment) for metric, (_, segment) in zip(panel.metrics, panel.series, strict=True)
-            ],
-            "least_days": [min(metric.least_days, least_days) for metric in panel.metrics],
-        },
-        schema_overrides={"place": pl.Int64},
-    )
+    """The judged rows with their day, what they are of, their status and why, as the table has them."""
     calendar = pl.DataFrame({"at": range(len(days)), "day": list(days)}, schema={"at": pl.Int64, "day": pl.Date})
     is_judged = pl.col("status").is_in(["pass", "warn", "fail"])
     has_limits = is_judged & (pl.col("kind") != "state")
     return (
-        rows.join(described, on="place")
+        rows.join(_described(panel, least_days), on="place")
         .join(calendar, on="at")
-        .join(incidents, on=["place", "at"], how="left")
+        .join(_incidents(claims), on=["place", "at"], how="left")
         .with_columns(pl.col("observed", "expected", "low", "high", "deviation").fill_nan(None))
         .with_columns(pl.col("is_lead", "is_posted").fill_null(False), status=_status())
         .with_columns(
@@ -194,6 +162,43 @@ def _worded(
         .select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
         .sort("day", "metric", "segment")
     )
+
+
+def _described(panel: Panel, least_days: int) -> pl.DataFrame:
+    """Of the series at each place: its names, what its metric is, and the days of history it takes to judge it."""
+    every = list(zip(panel.series, panel.metrics, strict=True))
+    return pl.DataFrame(
+        {
+            "place": range(len(every)),
+            "metric": [name for (name, _), _ in every],
+            "segment": [segment for (_, segment), _ in every],
+            "table": [_table_of(series, metric.table) for series, metric in every],
+            "layer": [metric.layer for _, metric in every],
+            "kind": [metric.kind for _, metric in every],
+            "words": [metric.described(segment) for (_, segment), metric in every],
+            "least_days": [min(metric.least_days, least_days) for _, metric in every],
+        },
+        schema_overrides={"place": pl.Int64},
+    )
+
+
+def _incidents(claims: dict[tuple[int, int], tuple[Suspicion, bool]]) -> pl.DataFrame:
+    """The claims as rows."""
+    rows = [
+        {
+            "place": place,
+            "at": day,
+            "incident": each.key,
+            "cause": each.cause,
+            "severity": each.severity,
+            "sentence": each.sentence,
+            "is_lead": is_lead,
+            "is_posted": each.is_posted,
+            "money_at_stake_cents": each.money_at_stake_cents,
+        }
+        for (place, day), (each, is_lead) in claims.items()
+    ]
+    return pl.DataFrame(rows, schema=CLAIM)
 
 
 def _table_of(series: Series, table: str) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 from puffy_platform.methods.churn.customers import COLUMNS, at_risk
 from puffy_platform.methods.churn.learners import apply
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 
 __all__ = ["STATUSES", "TABLE"]
 
@@ -112,17 +112,8 @@ def scored_or_said_why(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
         .then(~pl.any_horizontal(filled))
         .otherwise(pl.all_horizontal(filled) & (pl.col("version") == pl.col("in_force")))
     )
-    return (
-        frame.join(promoted, on="day", how="left")
-        .group_by("day")
-        .agg(wrong=(~is_right.fill_null(False)).sum())
-        .select(
-            "day",
-            passed=pl.col("wrong") == 0,
-            observed=pl.format("{} customers scored by another model, or by none", "wrong"),
-            expected=pl.lit("none"),
-        )
-    )
+    scored = frame.join(promoted, on="day", how="left")
+    return count_broken(scored, ~is_right.fill_null(False), "{} customers scored by another model, or by none", "none")
 
 
 TABLE = Table(

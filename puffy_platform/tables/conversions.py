@@ -11,7 +11,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 
 __all__ = ["TABLE"]
 
@@ -147,21 +147,12 @@ def one_unique_per_transaction(frame: pl.DataFrame, inputs: Inputs, settings: Se
     """No transaction id has two first purchases; every repeat and collision has a first one elsewhere."""
     is_unique = pl.col("kind") == "unique"
     is_first_twice = is_unique & (is_unique.sum().over("transaction_id") > 1)
-    return (
-        frame.with_columns(
-            is_broken=is_first_twice
-            | (is_unique != (pl.col("event_id") == pl.col("first_event_id")))
-            | ((pl.col("kind") == "repeat") != pl.col("repeat_of").is_not_null())
-        )
-        .group_by("day")
-        .agg(broken=pl.col("is_broken").sum())
-        .select(
-            "day",
-            passed=pl.col("broken") == 0,
-            observed=pl.format("{} conversions of a wrong kind", "broken"),
-            expected=pl.lit("0 conversions"),
-        )
+    is_broken = (
+        is_first_twice
+        | (is_unique != (pl.col("event_id") == pl.col("first_event_id")))
+        | ((pl.col("kind") == "repeat") != pl.col("repeat_of").is_not_null())
     )
+    return count_broken(frame, is_broken, "{} conversions of a wrong kind", "0 conversions")
 
 
 def few_collisions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

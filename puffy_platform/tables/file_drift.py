@@ -122,17 +122,7 @@ def columns_are_as_declared(frame: pl.DataFrame, inputs: Inputs, settings: Setti
             pl.when(more > 0).then(pl.format(", and {} more", more)).otherwise(pl.lit("")),
         ).alias("what")
     )
-    return (
-        frame.select("day")
-        .unique()
-        .join(what, on="day", how="left")
-        .select(
-            "day",
-            passed=pl.col("what").is_null(),
-            observed=pl.col("what").fill_null("as declared"),
-            expected=pl.lit("the seven columns of the raw event"),
-        )
-    )
+    return _days_without(frame, what, "as declared", "the seven columns of the raw event")
 
 
 def files_can_be_read(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
@@ -140,17 +130,22 @@ def files_can_be_read(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -
     odd = (
         frame.filter(pl.col("status") != "read")
         .group_by("day")
-        .agg(pl.format("{} ({})", "source_file", "status").sort().str.join(", ").alias("odd"))
+        .agg(pl.format("{} ({})", "source_file", "status").sort().str.join(", ").alias("what"))
     )
+    return _days_without(frame, odd, "every file was read", "files with rows")
+
+
+def _days_without(frame: pl.DataFrame, found: pl.DataFrame, otherwise: str, expected: str) -> pl.DataFrame:
+    """A day passes when nothing was found on it; `found` has at most one row a day: day, what."""
     return (
         frame.select("day")
         .unique()
-        .join(odd, on="day", how="left")
+        .join(found, on="day", how="left")
         .select(
             "day",
-            passed=pl.col("odd").is_null(),
-            observed=pl.col("odd").fill_null("every file was read"),
-            expected=pl.lit("files with rows"),
+            passed=pl.col("what").is_null(),
+            observed=pl.col("what").fill_null(otherwise),
+            expected=pl.lit(expected),
         )
     )
 

@@ -15,7 +15,7 @@ from puffy_platform.methods.funnel import Funnel, attempts
 from puffy_platform.methods.funnel_question import Step, mark_steps
 from puffy_platform.methods.funnel_steps import ENOUGH, fold, with_entry_session
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 
 __all__ = ["EVENT_COLUMNS", "STEPS", "TABLE"]
 
@@ -126,18 +126,9 @@ def steps_narrow(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.
         .then(pl.col("dropped") == 0)
         .otherwise((went_on <= pl.col("reached")) & (pl.col("dropped") == pl.col("reached") - went_on))
     )
-    return (
-        frame.sort("day", "channel", "step")
-        .with_columns(is_broken=~agrees.fill_null(False) | (pl.len().over("day", "channel") != len(STEPS)))
-        .group_by("day")
-        .agg(broken=pl.col("is_broken").sum())
-        .select(
-            "day",
-            passed=pl.col("broken") == 0,
-            observed=pl.format("{} steps that do not agree with the next", "broken"),
-            expected=pl.lit("0 steps"),
-        )
-    )
+    is_broken = ~agrees.fill_null(False) | (pl.len().over("day", "channel") != len(STEPS))
+    steps = frame.sort("day", "channel", "step")
+    return count_broken(steps, is_broken, "{} steps that do not agree with the next", "0 steps")
 
 
 TABLE = Table(

@@ -13,7 +13,7 @@ import polars as pl
 from puffy_platform.clients import of_few_clients
 from puffy_platform.methods.attribution import days_between
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 from puffy_platform.tables.attribution import paths
 
 __all__ = ["TABLE"]
@@ -147,16 +147,7 @@ def paths_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.D
         .then((is_inside & is_ordered & is_counted).fill_null(False))
         .otherwise(pl.all_horizontal(pl.col("first_touch_at", "last_touch_at", "days_to_convert").is_null()))
     )
-    return (
-        frame.group_by("day")
-        .agg(broken=(~agrees).sum())
-        .select(
-            "day",
-            passed=pl.col("broken") == 0,
-            observed=pl.format("{} journeys do not agree with themselves", "broken"),
-            expected=pl.lit("0 journeys"),
-        )
-    )
+    return count_broken(frame, ~agrees, "{} journeys do not agree with themselves", "0 journeys")
 
 
 TABLE = Table(

@@ -10,13 +10,12 @@ import argparse
 import datetime as dt
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from puffy_platform.speed.measure import Cost, median, run
-from puffy_platform_tests.bench.pipeline import BENCH, FIRST_DAY, machine, puffy_run
+from puffy_platform_tests.bench.pipeline import BENCH, FIRST_DAY, machine, print_report, puffy_run
 
 HEADER = "client_id,page_url,referrer,timestamp,event_name,event_data,user_agent"
 AGENT = '"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0"'
@@ -93,9 +92,7 @@ def main() -> None:
     options.add_argument("--days", type=int, default=90)
     options.add_argument("--repetitions", type=int, default=3)
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        for line in report(Path(scratch), asked.days, asked.repetitions):
-            print(line, flush=True)
+    print_report(lambda root: report(root, asked.days, asked.repetitions))
 
 
 if __name__ == "__main__":

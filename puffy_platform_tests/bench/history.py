@@ -9,14 +9,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from puffy_platform.speed.measure import Cost, run
-from puffy_platform_tests.bench.pipeline import make_home
-
-BENCH = "puffy_platform_tests.bench"
+from puffy_platform_tests.bench.pipeline import BENCH, make_home, print_report
 
 
 def one_more_day(root: Path, days: int, events_a_day: int) -> tuple[Cost, Cost]:
@@ -61,9 +58,7 @@ def main() -> None:
     options.add_argument("--days", type=int, nargs="+", default=[14, 90, 730])
     options.add_argument("--events-a-day", type=int, default=2_000)
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        for line in report(Path(scratch), asked.days, asked.events_a_day):
-            print(line, flush=True)
+    print_report(lambda root: report(root, asked.days, asked.events_a_day))
 
 
 if __name__ == "__main__":

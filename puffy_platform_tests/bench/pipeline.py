@@ -91,12 +91,13 @@ def measured(
 
 
 def report(
-    home: Path, rows: int, days: int, repetitions: int, pandas_rows: int, only: Collection[str] = CONTENDERS
+    root: Path, events: int, days: int, repetitions: int, pandas_events: int, only: Collection[str], *, compare: bool
 ) -> Iterable[str]:
-    """The Markdown, line by line, as it becomes known. Without the floor there are no ratios."""
+    """The Markdown, line by line. Without the floor there are no ratios."""
+    home, rows = make_home(root / "home", events, days)
     size = sum(file.stat().st_size for file in (home / "landing").iterdir())
     yield f"{rows:,} events over {days} days, {size / 2**20:,.0f} MiB of CSV; {machine()}; medians of {repetitions}.\n"
-    found = measured(home, days, repetitions, pandas_rows, only)
+    found = measured(home, days, repetitions, min(events, pandas_events), only)
     floor = found["floor"][0] if "floor" in found else None
     yield "| process | wall s | of the floor | CPU s | of the floor | peak MiB |"
     yield "|---|--:|--:|--:|--:|--:|"
@@ -112,6 +113,9 @@ def report(
             )
     if "pipeline" in found:
         yield from _stages(found["pipeline"][0].said, floor)
+    if compare:
+        forget(home)
+        yield f"\nRows that differ from the DuckDB SQL: {run(f'{BENCH}.compare', str(home)).said}"
 
 
 def _stages(said: dict[str, tuple[float, float, float]], floor: Cost | None) -> Iterable[str]:
@@ -134,6 +138,13 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, Polars {version('polars')}"
 
 
+def print_report(report: Callable[[Path], Iterable[str]]) -> None:
+    """Print a benchmark's lines as they become known; it works in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for line in report(Path(scratch)):
+            print(line, flush=True)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--events", type=int, default=1_000_000)
@@ -143,14 +154,7 @@ def main() -> None:
     options.add_argument("--pandas-events", type=int, default=500_000)
     options.add_argument("--compare", action="store_true", help="also compare the tables with DuckDB's, row for row")
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        home, rows = make_home(Path(scratch) / "home", asked.events, asked.days)
-        pandas_rows = min(asked.events, asked.pandas_events)
-        for line in report(home, rows, asked.days, asked.repetitions, pandas_rows, asked.only):
-            print(line, flush=True)
-        if asked.compare:
-            forget(home)
-            print("\nRows that differ from the DuckDB SQL:", run(f"{BENCH}.compare", str(home)).said)
+    print_report(lambda root: report(root, **vars(asked)))
 
 
 if __name__ == "__main__":

@@ -80,9 +80,7 @@ def test_repairs_are_read_in_the_order_of_the_file() -> None:
 
 
 def test_the_rules_a_repair_may_name_are_those_that_rows_are_judged_by() -> None:
-    judged = [
-        rule for _, rule, _, _ in _rules(dt.date(2025, 3, 1), settings_with(partitions={"start_day": "2025-01-01"}))
-    ]
+    judged = [rule for _, rule, _, _ in _rules(dt.date(2025, 3, 1), SETTINGS)]
     assert tuple(dict.fromkeys(judged)) == ROW_RULES
 
 
