@@ -21,7 +21,7 @@ NOW = dt.datetime(2025, 3, 10, 12, tzinfo=dt.UTC)
 
 
 def day(number: int) -> dt.date:
-    """The so-manieth day of 2025."""
+    """The n-th day of 2025."""
     return dt.date(2025, 1, 1) + dt.timedelta(days=number - 1)
 
 

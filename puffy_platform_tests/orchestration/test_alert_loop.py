@@ -12,7 +12,7 @@ from puffy_platform.orchestration.run import dagster_home, open_instance
 from puffy_platform.pipeline import Platform
 from puffy_platform.pipeline.report import check_results
 from puffy_platform.settings import load_settings
-from puffy_platform_tests.alerts.slack_server import TOKEN, SlackServer, slack_server
+from puffy_platform_tests.alerts.slack_server import SlackServer
 from puffy_platform_tests.ingest.delivery import as_csv, event, purchase
 from puffy_platform_tests.orchestration.daemon import Daemon
 
@@ -43,13 +43,6 @@ RUNS_AT_ONCE = """run_coordinator:
     max_concurrent_runs: 2
     dequeue_interval_seconds: 1
 """
-
-
-@pytest.fixture
-def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackServer]:
-    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
-    with slack_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import errno
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 
 from puffy_platform.alerts.channels import open_store
 from puffy_platform.alerts.incidents import Incident
-from puffy_platform.alerts.observe import ANOMALIES, anomaly_findings, look_at_checks
+from puffy_platform.alerts.observe import look_at_checks
 from puffy_platform.orchestration import alerting
-from puffy_platform.orchestration.alerting import look_at_runs, look_at_sensors, look_for_days
+from puffy_platform.orchestration.alerting import look_at_runs, look_for_days
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.names import TABLES_JOB, range_tags
 from puffy_platform.orchestration.watching import FinishedRun, bad_runs
@@ -27,7 +26,7 @@ from puffy_platform.settings import Settings, load_settings
 from puffy_platform.table import Check, DayRange, Inputs
 from puffy_platform.tables import TABLES
 from puffy_platform_tests.alerts.samples import Clock
-from puffy_platform_tests.alerts.slack_server import TOKEN, SlackServer, slack_server
+from puffy_platform_tests.alerts.slack_server import TOKEN, SlackServer
 from puffy_platform_tests.ingest.delivery import INGESTED, as_csv, event
 
 DAYS = DayRange(dt.date(2025, 3, 8), dt.date(2025, 3, 9))
@@ -64,19 +63,6 @@ def platform(tmp_path: Path) -> Platform:
 def deliver(platform: Platform, day: dt.date, *pages: str) -> None:
     rows = [event(timestamp=f"{day}T12:00:{number:02d}Z", page_url=page) for number, page in enumerate(pages)]
     (platform.settings.landing / f"events_{day:%Y%m%d}.csv").write_bytes(as_csv(rows))
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield instance
-
-
-@pytest.fixture
-def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackServer]:
-    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
-    with slack_server() as server:
-        yield server
 
 
 @pytest.fixture
@@ -273,116 +259,6 @@ def test_success_on_some_of_the_days_mends_those_days_alone() -> None:
     bad = bad_runs([], [run(DAYS, {"sessions": "OSError"}), run(second, {})])
     assert [(each.key.table, each.day) for each in bad] == [("sessions", DAYS.first)]
     assert bad[0].seen.observed == "OSError in run 01234567 of compute_days"
-
-
-def test_a_sensor_that_was_stopped_or_fails_or_is_silent_is_told(
-    platform: Platform, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dagster._core.remote_origin import (
-        InProcessCodeLocationOrigin,
-        RemoteInstigatorOrigin,
-        RemoteRepositoryOrigin,
-    )
-    from dagster._core.scheduler.instigation import (
-        InstigatorState,
-        InstigatorStatus,
-        InstigatorType,
-        SensorInstigatorData,
-        TickData,
-        TickStatus,
-    )
-    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-    from dagster_shared.error import SerializableErrorInfo
-
-    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file="x.py"))
-    now = dt.datetime(2025, 3, 10, 12, tzinfo=dt.UTC)
-
-    def add(name: str, status: InstigatorStatus) -> InstigatorState:
-        origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "repo"), name)
-        state = InstigatorState(origin, InstigatorType.SENSOR, status, SensorInstigatorData(min_interval=30))
-        return instance.add_instigator_state(state)
-
-    def ticked(state: InstigatorState, status: TickStatus, minutes_ago: int) -> None:
-        error = SerializableErrorInfo("ann@example.com", [], "OSError") if status is TickStatus.FAILURE else None
-        instance.create_tick(
-            TickData(
-                state.instigator_origin_id,
-                state.name,
-                InstigatorType.SENSOR,
-                status,
-                (now - dt.timedelta(minutes=minutes_ago)).timestamp(),
-                error=error,
-                selector_id=state.selector_id,
-            )
-        )
-
-    add("landing", InstigatorStatus.STOPPED)
-    failing = add("marts_after_tables", InstigatorStatus.RUNNING)
-    for minutes in (3, 2, 1):
-        ticked(failing, TickStatus.FAILURE, minutes)
-    ticked(add("freshness", InstigatorStatus.RUNNING), TickStatus.SKIPPED, 14)
-    ticked(add("run_failures", InstigatorStatus.RUNNING), TickStatus.SKIPPED, 1)
-    add("somebody_elses", InstigatorStatus.STOPPED)
-    names = ["landing", "marts_after_tables", "freshness", "run_failures"]
-    with open_store(platform.settings) as store:
-        look_at_sensors(platform, instance, store, names, now - dt.timedelta(minutes=8))
-        look_at_sensors(platform, instance, store, names, now - dt.timedelta(minutes=1))
-        look_at_sensors(platform, instance, store, names, now + dt.timedelta(minutes=4))
-        found = {each.key.check: [seen.observed for seen in each.days.values()] for each in store.incidents()}
-        assert found == {
-            "landing": ["it was stopped by hand"],
-            "marts_after_tables": ["its last 3 ticks failed: OSError"],
-            "freshness": ["it has not looked since 2025-03-10 11:46 UTC"],
-        }
-        instance.update_instigator_state(add_running(instance, "landing"))
-        look_at_sensors(platform, instance, store, names, now + dt.timedelta(days=1))
-        assert "landing" not in {each.key.check for each in store.incidents() if each.is_open}
-
-
-def add_running(instance: dg.DagsterInstance, name: str) -> Any:
-    from dagster._core.scheduler.instigation import InstigatorStatus
-
-    (state,) = [each for each in instance.all_instigator_state() if each.name == name]
-    return state.with_status(InstigatorStatus.RUNNING)
-
-
-def test_a_watch_that_was_off_calls_nobody_silent(platform: Platform, instance: dg.DagsterInstance) -> None:
-    """After a week without daemon all have been silent, and none has stopped."""
-    with open_store(platform.settings) as store:
-        for days in (0, 7):
-            now = dt.datetime(2025, 3, 10, 12, tzinfo=dt.UTC) + dt.timedelta(days=days)
-            look_at_sensors(platform, instance, store, ["landing"], now)
-            assert store.get("watch")["since"] == now.isoformat()
-
-
-def test_anomalies_come_through_the_same_way() -> None:
-    """Rows as the table anomalies has them: one finding an incident and day, told by the metric that leads it."""
-    assert ANOMALIES == "anomalies"
-    row = {
-        "day": DAYS.last,
-        "table": "sessions",
-        "status": "fail",
-        "explanation": "sources lost",
-        "incident": "tracking",
-        "cause": "no referrer is recorded",
-        "is_lead": False,
-        "is_posted": True,
-        "observed": 0.12,
-        "expected": 0.405,
-        "low": 0.3,
-        "high": 0.51,
-        "money_at_stake_cents": 123_400,
-        "metric": "device_share",
-        "segment": "mobile",
-    }
-    rows = pl.DataFrame([row | {"metric": "orders", "table": "conversions"}, row | {"is_lead": True}])
-    rows = pl.concat([rows, rows.with_columns(status=pl.lit("pass")), rows.with_columns(incident=pl.lit(None))])
-    (found,) = anomaly_findings(rows)
-    assert (found.key.table, found.key.check, found.severity) == ("sessions", "tracking", "error")
-    assert found.seen.observed == "share of sessions on mobile: 12.0% (and 1 more)"
-    assert found.seen.expected == "about 40.5%, from 30.0% to 51.0%"
-    assert found.cause == "no referrer is recorded; about 1,234 of the day's revenue in doubt"
-    assert found.explanation == "sources lost"
 
 
 def test_the_token_is_in_no_definition(platform: Platform, slack: SlackServer) -> None:

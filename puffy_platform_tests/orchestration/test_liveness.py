@@ -34,13 +34,6 @@ def platform(tmp_path: Path) -> Platform:
     return Platform(load_settings(tmp_path, environment={}))
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A stored instance: the default launcher's, not the in-process one of an ephemeral instance."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield instance
-
-
 @contextmanager
 def a_process_at_work(platform: Platform, run_id: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLD, str(platform.settings.home), run_id]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,6 @@ def platform(tmp_path: Path) -> Platform:
     (tmp_path / "puffy.toml").write_text("[ingest]\nlate_days = 1\n", "utf-8")
     (tmp_path / "landing" / f"events_{DAY:%Y%m%d}.csv").write_bytes(as_csv([event(timestamp=f"{DAY}T12:00:00Z")]))
     return Platform(load_settings(tmp_path, environment={}), FEW)
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield instance
 
 
 @pytest.fixture(autouse=True)

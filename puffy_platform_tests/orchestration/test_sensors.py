@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -48,12 +47,6 @@ def platform(tmp_path: Path) -> Platform:
         rows = [event(timestamp=f"{day}T12:00:00Z"), purchase(timestamp=f"{day}T12:05:00Z")]
         (platform.settings.landing / f"events_{day:%Y%m%d}.csv").write_bytes(as_csv(rows))
     return platform
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield instance
 
 
 def look(
