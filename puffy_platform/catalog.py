@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 
 from puffy_platform.outcomes import check_names
 from puffy_platform.settings import Settings
-from puffy_platform.table import DayRange, Reads, Table
+from puffy_platform.table import Reads, Table
 
 __all__ = ["catalog"]
 
@@ -55,9 +54,7 @@ def _section(table: Table, settings: Settings) -> str:
 def _read(read: Reads, settings: Settings) -> str:
     if read.history:
         return f"`{read.table}`: all days up to the day"
-    day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
-    window = read.window(day, settings, day.first)
-    before, after = (day.first - window.first).days, (window.last - day.last).days
+    before, after = read.offsets(settings)
     touching = f", its rows whose `{read.touching}` is the day" if read.touching else ""
     if not before and not after:
         return f"`{read.table}`: the same day{touching}"

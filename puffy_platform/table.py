@@ -104,21 +104,23 @@ class Reads:
     columns: tuple[str, ...] | None = None
     sparse: bool = False
 
+    def offsets(self, settings: Settings) -> tuple[int, int]:
+        """How many days are read before the day, and how many after it; the days of `history` are not counted."""
+        before, after = (each if isinstance(each, int) else each(settings) for each in (self.before, self.after))
+        return before, after
+
     def window(self, days: DayRange, settings: Settings, start: dt.date) -> DayRange:
         """The upstream days that `days` read; `start` is the first day of every table."""
         if self.history:
             return DayRange(min(start, days.first), days.last)
-        return days.widen(_resolve(self.before, settings), _resolve(self.after, settings))
+        return days.widen(*self.offsets(settings))
 
     def read_by(self, days: DayRange, settings: Settings, end: dt.date) -> DayRange:
         """The days that read any of `days`: the inverse of `window`; `end` is the last day there is."""
         if self.history:
             return DayRange(days.first, max(end, days.last))
-        return days.widen(_resolve(self.after, settings), _resolve(self.before, settings))
-
-
-def _resolve(offset: Offset, settings: Settings) -> int:
-    return offset if isinstance(offset, int) else offset(settings)
+        before, after = self.offsets(settings)
+        return days.widen(before=after, after=before)
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,7 @@ class Table:
         return {
             "version": self.version,
             "columns": {name: str(dtype) for name, dtype in self.schema.items()},
-            "reads": {
-                r.table: "all days" if r.history else [_resolve(r.before, settings), _resolve(r.after, settings)]
-                for r in self.reads
-            },
+            "reads": {r.table: "all days" if r.history else list(r.offsets(settings)) for r in self.reads},
             "settings": settings.values_of(self.settings_sections),
             "settings_fingerprint": settings.fingerprint(self.settings_sections),
         }
@@ -224,10 +223,7 @@ class Table:
         parts = [
             self.version,
             [(name, str(dtype)) for name, dtype in self.schema.items()],
-            [
-                (r.table, _resolve(r.before, settings), _resolve(r.after, settings), r.history, r.touching)
-                for r in self.reads
-            ],
+            [(r.table, *r.offsets(settings), r.history, r.touching) for r in self.reads],
             settings.fingerprint(self.settings_sections),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -202,6 +202,12 @@ def until(hours: pl.DataFrame, end: int) -> pl.DataFrame:
         # Once the number of orders is known, only what they differ by is left to chance.
         .with_columns(grain=pl.when(is_mean).then(left.clip(lower_bound=0.0).fill_nan(0.0)).otherwise("grain"))
     )
+    delivery = _delivery(hours)
+    return pl.concat([metrics.select(delivery.columns), delivery], how="vertical_relaxed")
+
+
+def _delivery(hours: pl.DataFrame) -> pl.DataFrame:
+    """What the metrics are judged by: of each day the events of every hour of the clock, and that it has landed."""
     days = hours.select(pl.col("day").unique())
     clock = pl.DataFrame({"hour": range(HOURS)}, schema={"hour": pl.Int64})
     by_hour = (
@@ -212,19 +218,10 @@ def until(hours: pl.DataFrame, end: int) -> pl.DataFrame:
             metric=pl.lit("hour_events"),
             segment=pl.col("hour").cast(pl.String).str.zfill(2),
             amount=pl.col("amount").fill_null(0),
-            basis=pl.lit(1, pl.Int64),
-            grain=pl.lit(1.0),
         )
     )
-    landed = days.select(
-        "day",
-        metric=pl.lit("landed_files"),
-        segment=pl.lit(""),
-        amount=pl.lit(1, pl.Int64),
-        basis=pl.lit(1, pl.Int64),
-        grain=pl.lit(1.0),
-    )
-    return pl.concat([metrics.select(by_hour.columns), by_hour, landed], how="vertical_relaxed")
+    landed = days.select("day", metric=pl.lit("landed_files"), segment=pl.lit(""), amount=pl.lit(1, pl.Int64))
+    return pl.concat([by_hour, landed]).with_columns(basis=pl.lit(1, pl.Int64), grain=pl.lit(1.0))
 
 
 def judge_running_day(

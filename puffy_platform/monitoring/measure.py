@@ -196,21 +196,7 @@ def _sessions(sessions: pl.LazyFrame, settings: Settings) -> list[pl.LazyFrame]:
 
 
 def _orders(inputs: Inputs, settings: Settings) -> list[pl.LazyFrame]:
-    conversions, cents = inputs["conversions"], pl.col("revenue_cents")
-    counted = conversions.filter("is_counted")
-    typical = (cents.cast(pl.Float64) ** 2).sum() / cents.sum()
-    capped = pl.min_horizontal(cents.cast(pl.Float64), CAP * cents.median().over("day"))
-    orders = (
-        counted.with_columns(capped=capped)
-        .group_by("day")
-        .agg(
-            orders=pl.len(),
-            revenue=cents.sum(),
-            typical=typical,
-            capped=pl.col("capped").sum().round(0),
-            capped_typical=(pl.col("capped") ** 2).sum() / pl.col("capped").sum() - pl.col("capped").mean(),
-        )
-    )
+    orders = _counted_orders(inputs["conversions"])
     # Every day with visitors, so that a day without any order has a row of 0.
     people = inputs["sessions"].filter(pl.lit(settings.bots.include) | ~pl.col("is_bot"))
     started = people.group_by("day").agg(sessions=pl.len(), checkouts=pl.col("checkouts_started").sum())
@@ -218,10 +204,14 @@ def _orders(inputs: Inputs, settings: Settings) -> list[pl.LazyFrame]:
         pl.col("sessions", "checkouts", "orders", "revenue", "capped").fill_null(0),
         pl.col("typical", "capped_typical").fill_nan(None).fill_null(0.0),
     )
-    judged = conversions.group_by("day").agg(
-        purchases=pl.len(),
-        collisions=(pl.col("kind") == "collision").sum(),
-        repeats=(pl.col("kind") == "repeat").sum(),
+    judged = (
+        inputs["conversions"]
+        .group_by("day")
+        .agg(
+            purchases=pl.len(),
+            collisions=(pl.col("kind") == "collision").sum(),
+            repeats=(pl.col("kind") == "repeat").sum(),
+        )
     )
     bought = (
         inputs["purchases"]
@@ -255,6 +245,24 @@ def _orders(inputs: Inputs, settings: Settings) -> list[pl.LazyFrame]:
         *(_long(bought, "null_share", name, "purchases", pl.lit(f"purchases.{name}")) for name in PURCHASE_COLUMNS),
         _long(credited, "channel_revenue", "revenue_cents", segment="channel", grain="typical"),
     ]
+
+
+def _counted_orders(conversions: pl.LazyFrame) -> pl.LazyFrame:
+    """Of each day with orders their number and money, whole and with large ones capped; `typical` is the size of an
+    order as the money varies by it, `capped_typical` what is left of it once the number of orders is known."""
+    cents, capped = pl.col("revenue_cents"), pl.col("capped")
+    return (
+        conversions.filter("is_counted")
+        .with_columns(capped=pl.min_horizontal(cents.cast(pl.Float64), CAP * cents.median().over("day")))
+        .group_by("day")
+        .agg(
+            orders=pl.len(),
+            revenue=cents.sum(),
+            typical=(cents.cast(pl.Float64) ** 2).sum() / cents.sum(),
+            capped=capped.sum().round(0),
+            capped_typical=(capped**2).sum() / capped.sum() - capped.mean(),
+        )
+    )
 
 
 def _spread(typical: str, total: str) -> pl.Expr:

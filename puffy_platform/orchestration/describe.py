@@ -10,7 +10,7 @@ import dagster as dg
 from puffy_platform.outcomes import JUDGED, check_names
 from puffy_platform.pipeline import DayResult, Platform, Report
 from puffy_platform.settings import Settings
-from puffy_platform.table import DayRange, Reads, Table
+from puffy_platform.table import Reads, Table
 
 __all__ = ["asset_spec", "check_results_of", "check_specs", "day_metadata", "partition_mapping"]
 
@@ -21,12 +21,10 @@ KINDS = {"polars", "deltalake"}
 
 def partition_mapping(read: Reads, settings: Settings) -> dg.PartitionMapping:
     """The declared window of a read, in Dagster's words."""
-    day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
-    window = read.window(day, settings, day.first)
-    before = HISTORY_DAYS if read.history else (day.first - window.first).days
+    before, after = read.offsets(settings)
     return dg.TimeWindowPartitionMapping(
-        start_offset=-before,
-        end_offset=(window.last - day.last).days,
+        start_offset=-(HISTORY_DAYS if read.history else before),
+        end_offset=after,
         allow_nonexistent_upstream_partitions=True,
     )
 
@@ -77,9 +75,7 @@ def asset_spec(table: Table, platform: Platform, extra_deps: Iterable[dg.AssetDe
 def _read_sentence(read: Reads, settings: Settings) -> str:
     if read.history:
         return f"{read.table}: all days up to the day"
-    day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
-    window = read.window(day, settings, day.first)
-    before, after = (day.first - window.first).days, (window.last - day.last).days
+    before, after = read.offsets(settings)
     if not before and not after:
         return f"{read.table}: the same day"
     return f"{read.table}: {before} days before to {after} days after"

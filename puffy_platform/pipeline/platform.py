@@ -93,8 +93,4 @@ class Platform:
         table = self.tables[name]
         if table.transform is None:
             return 0
-        one_day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
-        return max(
-            self._reach(read.table) + (read.window(one_day, self.settings, one_day.first).last - one_day.last).days
-            for read in table.reads
-        )
+        return max(self._reach(read.table) + read.offsets(self.settings)[1] for read in table.reads)

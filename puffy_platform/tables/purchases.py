@@ -10,7 +10,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from puffy_platform.event_data import PURCHASE
+from puffy_platform.event_data import ITEMS, PURCHASE
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
@@ -65,17 +65,9 @@ class PurchasesContract(pa.DataFrameModel):
         description="Revenue is items_total_cents, to the cent; null when that is null or there is no line. "
         "False is not always an error: discounts, tax and shipping are in the revenue only.",
     )
-    items: pl.List(  # type: ignore[valid-type]
-        pl.Struct(
-            {
-                "item_id": pl.String,
-                "item_name": pl.String,
-                "item_variant": pl.String,
-                "quantity": pl.Int64,
-                "line_total_cents": pl.Int64,
-            }
-        )
-    ) = pa.Field(nullable=True, description="Lines of the order as sent.")
+    items: ITEMS = pa.Field(  # type: ignore[valid-type]
+        nullable=True, description="Lines of the order as sent."
+    )
     is_zero_revenue: bool = pa.Field(description="Revenue is exactly 0: a replacement, a test, or a lost amount.")
     channel: str = pa.Field(
         description="Channel of the purchase event itself, often Internal; attribution says what led to it."
