@@ -209,9 +209,9 @@ def look_at_freshness(platform: Platform, now: dt.datetime) -> Looked | None:
     if not landed or (promised - landed[-1]).days > FORGOTTEN_DAYS:
         return None
     first = max(promised - dt.timedelta(days=WATCHED_DAYS - 1), landed[0])
-    days = DayRange(first, promised) if first <= promised else None
-    if days is None:
+    if first > promised:
         return Looked([], {})
+    days = DayRange(first, promised)
     reads = {LANDING_FILES: ()} | {
         name: (LANDING_FILES, *(read.table for read in table.reads)) for name, table in platform.tables.items()
     }

@@ -42,7 +42,7 @@ def mistake_in(repair: Repair, example: Example, settings: Settings) -> str | No
     after = read_content(file, content, settings, [mine])
     if after.rows.height + after.quarantined.height != 1:
         return "'given' must be exactly one record"
-    return _untouched(mine, after) if example.untouched else _repaired(mine, example, after)
+    return _untouched(after) if example.untouched else _repaired(mine, example, after)
 
 
 def _content(repair: Repair, example: Example, *, is_csv: bool) -> bytes:
@@ -52,7 +52,7 @@ def _content(repair: Repair, example: Example, *, is_csv: bool) -> bytes:
     return "\n".join([*lines, example.given[RAW_TEXT]]).encode()
 
 
-def _untouched(repair: Repair, after: Landed) -> str | None:
+def _untouched(after: Landed) -> str | None:
     tried = [*after.rows["repair"], *after.quarantined["repair"]] != [None]
     return "the repair changes the row, which was to stay untouched" if tried else None
 

@@ -129,7 +129,7 @@ class _Lattice:
 class _Family:
     """Some sets of many channels, in order of size: sums over those of their subsets that are among them."""
 
-    def __init__(self, sets: Ints, channels: int) -> None:
+    def __init__(self, sets: Ints) -> None:
         order = np.argsort(np.bitwise_count(sets), kind="stable")
         self.sets = sets[order]
         self.sizes = np.bitwise_count(self.sets).astype(np.int64)
@@ -177,7 +177,7 @@ def _family(sets: Ints, channels: int) -> _Lattice | _Family:
     sizes = np.sort(np.bitwise_count(sets).astype(np.int64))
     smaller = np.searchsorted(sizes, sizes)
     pairs = np.minimum(np.exp2(sizes), smaller).sum()
-    return _Lattice(channels) if pairs > channels**2 * 2.0**channels else _Family(sets, channels)
+    return _Lattice(channels) if pairs > channels**2 * 2.0**channels else _Family(sets)
 
 
 def _bits(sets: Ints, size: int) -> Ints:

@@ -16,7 +16,7 @@ __all__ = ["LANDING_FILES", "derived_asset", "ingest_asset", "landing_files"]
 LANDING_FILES = "landing_files"
 
 
-def landing_files(platform: Platform) -> dg.AssetSpec:
+def landing_files() -> dg.AssetSpec:
     """The raw files, as the source of the graph."""
     return dg.AssetSpec(
         LANDING_FILES,

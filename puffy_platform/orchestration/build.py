@@ -28,7 +28,7 @@ __all__ = ["build_definitions"]
 
 
 def build_definitions(platform: Platform, reload: Callable[[], Platform] | None = None) -> dg.Definitions:
-    """Every table as an asset, the jobs over them, in-process execution (a step's own process costs seconds).
+    """Every table as an asset, the jobs over them, in-process execution (no step needs a process of its own).
 
     `reload` gives the platform as its settings are now: sensors live for days, and settings are files.
     """
@@ -54,7 +54,7 @@ def build_definitions(platform: Platform, reload: Callable[[], Platform] | None 
     schedules = [daily_refresh(platform, refresh_job), weekly_maintenance(platform)]
     watched = [*(sensor.name for sensor in sensors), *(schedule.name for schedule in schedules)]
     return dg.Definitions(
-        assets=[landing_files(platform), ingest, *derived, *running, marts, published],
+        assets=[landing_files(), ingest, *derived, *running, marts, published],
         jobs=[ingest_job, tables_job, refresh_job, marts_job, *running_jobs, maintenance_job],
         sensors=[*sensors, *alert_sensors(platform, watched)],
         schedules=schedules,

@@ -115,7 +115,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 self.store_event_batch(events)
 
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
-        """A new run's database is a copy of an empty one: making its tables one by one takes 150 writes to the disk."""
+        """A new run's database is a copy of an empty one: its tables are not made one by one."""
         path, empty = Path(str(engine.url.database)), Path(self._base_dir) / f"empty-{dg.__version__}"
         if for_index_shard or path.exists():
             super()._initdb(engine, for_index_shard)

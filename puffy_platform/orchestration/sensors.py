@@ -37,8 +37,8 @@ def landing_sensor(platform: Platform, jobs: Iterable[JobLike]) -> dg.SensorDefi
         platform, now = context.resources.platform, dt.datetime.now(dt.UTC)
         for run_id in report_dead_runs(platform, context.instance, now):
             context.log.warning(f"the process of run {run_id} is gone; what it left undone is asked for again")
-        # Whether years of days are current takes seconds to say, whether anything changed since does not. Losing
-        # this memory costs time only.
+        # Whether anything has changed since is sooner said than whether years of days are current. Losing this memory
+        # costs time only.
         seen = world(platform)
         if context.cursor == seen:
             return dg.SensorResult(skip_reason="everything is current", cursor=seen)

@@ -85,7 +85,7 @@ def read_stored(
         raise ExperimentError("there are no events yet: `puffy demo` or `puffy run` makes them")
     day = day or known.last
     own = assignments.rows.filter(experiment=name)
-    rows = _stored(platform, name) if file is None else _computed(platform, settings, name, own, known)
+    rows = _stored(platform, name) if file is None else _computed(platform, settings, own, known)
     if rows.filter(pl.col("day") <= day).is_empty():
         first = _first_day(own)
         hint = "`puffy run` computes experiment_stats" if file is None else f"the tables hold {known}"
@@ -107,7 +107,7 @@ def _stored(platform: Platform, name: str) -> pl.DataFrame:
     return platform.warehouse.read(TABLE).filter(experiment=name).sort("day").collect()
 
 
-def _computed(platform: Platform, settings: Settings, name: str, own: pl.DataFrame, known: DayRange) -> pl.DataFrame:
+def _computed(platform: Platform, settings: Settings, own: pl.DataFrame, known: DayRange) -> pl.DataFrame:
     """The rows of one experiment, over all days with events from its first assignment on."""
     first = _first_day(own)
     days = DayRange(max(first, known.first), known.last) if first <= known.last else DayRange(first, first)

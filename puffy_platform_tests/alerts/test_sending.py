@@ -285,7 +285,7 @@ def test_a_line_written_before_a_kill_is_not_written_again(
     assert len((tmp_path / "alerts.log").read_text("utf-8").splitlines()) == 1
 
 
-def test_the_environment_says_which_channels_there_are(tmp_path: Path) -> None:
+def test_the_environment_says_which_channels_there_are() -> None:
     chosen = settings_with()
     both = {SLACK_TOKEN: "t", TEAMS_WEBHOOK: "https://example.com/hook"}
     assert [channel.name for channel in channels(chosen, print, both)] == ["slack", "teams"]

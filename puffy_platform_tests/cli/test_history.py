@@ -56,7 +56,7 @@ def test_sql_reads_the_tables_as_of_a_version_or_a_time(home: Path, made_once: t
     assert "neither a time like" in puffy(home, "sql", TOTAL, "--as-of", "yesterday").message
 
 
-def test_history_lists_the_versions_that_can_be_read(home: Path, before: str) -> None:
+def test_history_lists_the_versions_that_can_be_read(home: Path) -> None:
     found = puffy(home, "history", "purchases", "--json").json()
     assert [(moment["run_id"], moment["tables"]) for moment in found] == [
         ("first-run", ["purchases"]),

@@ -20,7 +20,6 @@ from puffy_platform.warehouse.history import moments
 from puffy_platform_tests.command import Demo, open_home, puffy
 from puffy_platform_tests.pipeline.corrected_shop import deliver, order
 
-BUYER_HASH = "f" * 64
 NAMES = (
     "row_index",
     "raw_events",

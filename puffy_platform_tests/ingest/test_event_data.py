@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from puffy_platform.event_data import ITEMS, cents, email_hash, is_json_object, purchase_fields
 
 PURCHASE = "checkout_completed"
-ITEM_FIELDS = ("item_id", "item_name", "item_variant", "quantity", "line_total_cents")
 CENT = decimal.Decimal("0.01")
 
 

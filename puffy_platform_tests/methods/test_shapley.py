@@ -126,9 +126,8 @@ def test_all_sets_of_a_lattice_and_the_few_that_occur_give_the_same(frame: pl.Da
     walked = Journeys.from_frame(frame)
     counts, won = (walked.converted + walked.lost)[:, None], walked.converted[:, None]
     found = []
-    for family in (shapley._Lattice, shapley._Family):
+    for make in (lambda sets, channels: shapley._Lattice(channels), lambda sets, channels: shapley._Family(sets)):
         with pytest.MonkeyPatch.context() as patched:
-            make = family if family is shapley._Family else (lambda sets, channels: shapley._Lattice(channels))
             patched.setattr(shapley, "_family", make)
             found.append(ConversionRateGame(walked).credit(counts, won)[:, 0])
     assert found[0] == pytest.approx(found[1], abs=1e-9)

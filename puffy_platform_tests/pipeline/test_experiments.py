@@ -128,7 +128,7 @@ def test_another_file_is_computed_on_the_spot(home: Path) -> None:
     assert found.reading.metrics == read_stored(computed(home), "e", day(9)).reading.metrics
 
 
-def test_what_cannot_be_read_says_what_there_is(home: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_read_says_what_there_is(home: Path) -> None:
     platform = Platform(load_settings(home, environment={}))
     for name, when, words in (
         ("other", None, "no experiment 'other'; there are: e"),

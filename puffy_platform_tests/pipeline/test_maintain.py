@@ -76,7 +76,7 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_the_ageing_of_these_tests_is_what_time_travel_sees(platform: Platform, versions: list[int]) -> None:
+def test_the_ageing_of_these_tests_is_what_time_travel_sees(platform: Platform) -> None:
     assert [revenue(platform, ago(days)) for days in (50, 35, 5)] == [
         [10000, 10000, 10000],
         [10000, 9500, 10000],
