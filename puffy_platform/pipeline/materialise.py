@@ -191,7 +191,7 @@ def write(
     snapshot, written = None, {}
     for part in ranges(days):
         snapshot = platform.warehouse.replace(table, part, rows.filter(part.covers()), {"puffy.run": run_id})
-        stored = stored_days(snapshot)
+        stored = stored_days(snapshot, part)
         for day in part:
             written[day] = (snapshot.version(), stored[day].files if day in stored else "")
     return snapshot, written

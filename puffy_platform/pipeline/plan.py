@@ -47,6 +47,8 @@ class Fingerprints:
     ledger: Ledger
     landing: Landing = NO_FILES
     _definitions: dict[str, str] = field(default_factory=dict)
+    # By table, what it reads and how many days before and after a day.
+    _reads: dict[str, list[tuple[Reads, dt.timedelta, dt.timedelta]]] = field(default_factory=dict)
     _days: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
     _histories: dict[str, tuple[list[dt.date], list[str]]] = field(default_factory=dict)
 
@@ -60,9 +62,8 @@ class Fingerprints:
             assert self.landing is not NO_FILES
             for name, content in self.landing.fingerprint(day):
                 digest.update(f"|{name}={content}".encode())
-        for read in table.reads:
-            digest.update(f"|{read.table}:".encode())
-            digest.update(self._content_read(read, day).encode())
+        for read, before, after in self._reads_of(table):
+            digest.update(f"|{read.table}:{self._content_read(read, day, day - before, day + after)}".encode())
         repairs = self.landing.repairs_key(day) if table.transform is None else ""
         return digest.hexdigest()[:24] + (f"+{repairs}" if repairs else "")
 
@@ -72,16 +73,25 @@ class Fingerprints:
             self._definitions[table.name] = table.definition_fingerprint(self.platform.settings)
         return self._definitions[table.name]
 
-    def _content_read(self, read: Reads, day: dt.date) -> str:
+    def _reads_of(self, table: Table) -> list[tuple[Reads, dt.timedelta, dt.timedelta]]:
+        if table.name not in self._reads:
+            day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
+            windows = [read.window(day, self.platform.settings, day.first) for read in table.reads]
+            self._reads[table.name] = [
+                (read, day.first - window.first, window.last - day.last)
+                for read, window in zip(table.reads, windows, strict=True)
+            ]
+        return self._reads[table.name]
+
+    def _content_read(self, read: Reads, day: dt.date, first: dt.date, last: dt.date) -> str:
         if read.history:
             return self._history(read.table, day)
-        window = read.window(DayRange(day, day), self.platform.settings, day)
         if read.touching:
             entries = self.ledger.of(read.table)
-            touched = [(each, entries[each].content(day)) for each in window if each in entries]
+            touched = [(each, entries[each].content(day)) for each in DayRange(first, last) if each in entries]
             return ",".join(f"{each}={content}" for each, content in touched if content is not None)
         days, named = self._whole_days(read.table)
-        return ",".join(named[bisect_left(days, window.first) : bisect_right(days, window.last)])
+        return ",".join(named[bisect_left(days, first) : bisect_right(days, last)])
 
     def _whole_days(self, table: str) -> tuple[list[dt.date], list[str]]:
         """The days of a table that have rows, and each with what names them."""
@@ -179,17 +189,18 @@ def affected(platform: Platform, within: DayRange, tables: Collection[str] | Non
         if wanted:
             hull = DayRange(min(wanted), max(wanted))
             may_change = _readers(platform, table, planned, hull, held_back)
-        for day in sorted(wanted):
+        held_at = known.rolled_back()
+        if held_at:
+            rolled_back[table.name] = held_at
+        for day in sorted(wanted - held_at.keys()):
             if day not in known:
                 reasons[day] = Reason.NEW
-            elif (held_at := known[day].rolled_back_to) is not None:
-                rolled_back.setdefault(table.name, {})[day] = held_at
-            elif not known[day].is_recorded:
+            elif (recorded := known.inputs_hashes[day]) is None:
                 reasons[day] = Reason.UNRECORDED
-            elif known[day].inputs_hash != (now := prints.of(table, day)):
+            elif recorded != (now := prints.of(table, day)):
                 reasons[day] = _why(table, known[day], now, prints)
                 if reasons[day] is Reason.REPAIRS:
-                    repairs[day] = changed_repairs(known[day].inputs_hash, now)
+                    repairs[day] = changed_repairs(recorded, now)
             elif day in may_change:
                 reasons[day] = Reason.UPSTREAM
         planned[table.name] = reasons

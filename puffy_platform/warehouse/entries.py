@@ -96,6 +96,12 @@ class Entries(Mapping[dt.date, Entry]):
         """What names the rows of each day that has any: `Entry.content()` of all days at once."""
         return dict(self._days.filter(pl.col("rows") > 0).select("day", "content_hash").iter_rows())
 
+    @cached_property
+    def inputs_hashes(self) -> dict[dt.date, str | None]:
+        """What each day was computed from; None where its rows are there and nobody has recorded them."""
+        recorded = pl.when(pl.col("recorded_at").is_not_null()).then("inputs_hash")
+        return dict(self._days.select("day", recorded).iter_rows())
+
     def with_inputs(self, inputs_hash: str) -> set[dt.date]:
         """The days recorded with exactly this inputs hash."""
         return set(self._days.filter(pl.col("inputs_hash") == inputs_hash)["day"])

@@ -6,7 +6,6 @@ A range of days is replaced in one commit, so a reader sees the old rows or the 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
+import polars_hash as plh
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -44,27 +44,27 @@ class StoredDay:
     files: str
 
 
-def stored_days(delta: DeltaTable | None) -> dict[dt.date, StoredDay]:
-    """Every day that has rows in this snapshot. Reads no data."""
-    return {day: StoredDay(rows, files) for day, rows, files in stored_files(delta).iter_rows()}
+def stored_days(delta: DeltaTable | None, days: DayRange | None = None) -> dict[dt.date, StoredDay]:
+    """Every day (of `days`) that has rows in this snapshot. Reads no data."""
+    return {day: StoredDay(rows, files) for day, rows, files in stored_files(delta, days).iter_rows()}
 
 
-def stored_files(delta: DeltaTable | None) -> pl.DataFrame:
+def stored_files(delta: DeltaTable | None, days: DayRange | None = None) -> pl.DataFrame:
     """The same as a frame in order of `day`, with the `rows` and `files` of StoredDay."""
     if delta is None:
         return pl.DataFrame(schema={"day": pl.Date, "rows": pl.Int64, "files": pl.String})
-    by_day = (
-        pl.DataFrame(delta.get_add_actions(flatten=True))
-        .lazy()
-        .sort("path")
-        .group_by(day="partition.day")
+    files = pl.LazyFrame(delta.get_add_actions(flatten=True)).rename({"partition.day": "day"})
+    if days is not None:
+        files = files.filter(days.covers())
+    return (
+        files.sort("path")
+        .group_by("day")
         .agg(pl.col("path").str.join("|"), rows=pl.col("num_records").sum())
         .filter(pl.col("rows") > 0)
         .sort("day")
+        .select("day", "rows", files=plh.col("path").chash.sha2_256().str.head(16))
         .collect()
     )
-    hashed = [hashlib.sha256(paths.encode()).hexdigest()[:16] for paths in by_day["path"]]
-    return by_day.select("day", "rows", files=pl.Series(hashed, dtype=pl.String))
 
 
 def retention(days: int) -> dict[str, str]:
@@ -121,6 +121,8 @@ class Warehouse:
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict)
     retain_days: int = 30
+    # The logs that this process has appended to, as of its own last commit.
+    _appended: dict[str, DeltaTable] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def uri(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -193,9 +195,15 @@ class Warehouse:
 
     def append(self, name: str, rows: pl.DataFrame, note: Mapping[str, str] | None = None) -> int:
         """Add rows to an unpartitioned log table, in one commit carrying `note`; appends never conflict."""
-        version = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note=note or {}).version()
+        # Taken out meanwhile: no two threads write by one of them.
+        known = self._appended.pop(name, None)
+        delta = self._commit(
+            name, rows, mode="append", predicate=None, partition_by=None, note=note or {}, known=known
+        )
+        version = delta.version()
         if version and version % 64 == 0:
             self._compact(name)
+        self._appended[name] = delta
         return version
 
     def _commit(
@@ -208,8 +216,10 @@ class Warehouse:
         predicate: str | None,
         partition_by: list[str] | None,
         note: Mapping[str, str],
+        known: DeltaTable | None = None,
     ) -> DeltaTable:
-        """Commit, and return the table as of this very commit."""
+        """Commit, and return the table as of this very commit. `known` is the table, if it is at hand, which is used
+        while it is the newest."""
         from deltalake import write_deltalake
 
         properties = CommitProperties(custom_metadata=dict(note))
@@ -221,7 +231,7 @@ class Warehouse:
         }
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
-                delta = self._ready(name, rows, partition_by)
+                delta = self._ready(name, rows, partition_by, known if attempt == 1 else None)
                 # A column that the contract no longer has stays in the table, null in new rows.
                 is_dropped = {column.name for column in delta.schema().fields} - set(rows.columns)
                 write_deltalake(delta, _batches(rows), schema_mode="merge" if is_dropped else None, **options)
@@ -238,14 +248,17 @@ class Warehouse:
                 ) from None
         raise AssertionError("the last attempt returns or raises")
 
-    def _ready(self, name: str, rows: pl.DataFrame, partition_by: list[str] | None) -> DeltaTable:
+    def _ready(
+        self, name: str, rows: pl.DataFrame, partition_by: list[str] | None, known: DeltaTable | None
+    ) -> DeltaTable:
         """The newest version of the table, made empty when it is not there, and with all columns of `rows`.
 
         Making it first keeps two processes that both find nothing from overwriting each other's first days.
         """
         from deltalake import write_deltalake
 
-        delta = self.open(name)
+        is_newest = known is not None and self.is_newest(name, known.version())
+        delta = known if is_newest else self.open(name)
         if delta is None:
             delta = DeltaTable.create(
                 self.uri(name),

@@ -97,5 +97,5 @@ def test_a_reader_and_a_writer_at_work_do_not_notice_maintenance(busy: Platform)
             removed += toy.removed_files
         written, reads = writer.result(), reader.result()
     assert removed == 20
-    assert min(written, reads) > 5
+    assert min(written, reads) > 1
     assert busy.warehouse.read(TOY).collect().height == 10
