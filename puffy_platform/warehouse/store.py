@@ -197,9 +197,7 @@ class Warehouse:
         """Add rows to an unpartitioned log table, in one commit carrying `note`; appends never conflict."""
         # Taken out meanwhile: no two threads write by one of them.
         known = self._appended.pop(name, None)
-        delta = self._commit(
-            name, rows, mode="append", predicate=None, partition_by=None, note=note or {}, known=known
-        )
+        delta = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note=note or {}, known=known)
         version = delta.version()
         if version and version % 64 == 0:
             self._compact(name)
