@@ -116,8 +116,8 @@ class Ledger:
             for entry in found
         ]
         facts = pl.DataFrame(rows, schema=SCHEMA)
-        known, version = self._version or 0, self.warehouse.append(NAME, facts, _note(by_table))
-        self._version = version if version == known + 1 else known
+        known, made = self._version or 0, self.warehouse.append(NAME, facts, _note(by_table))
+        self._version = made[-1] if made[0] == known + 1 else known
         self._facts = pl.concat([self._facts, facts])
         for table in by_table:
             self._entries.pop(table, None)
@@ -143,14 +143,17 @@ class Ledger:
 
     def _match(self, table: str, snapshot: DeltaTable | None) -> Entries:
         """Of the facts about each day, the newest about the files it has in this snapshot."""
-        stored = stored_files(snapshot)
-        facts = self._facts.filter(pl.col("table") == table).unique(["day", "files"], keep="last", maintain_order=True)
-        days = pl.concat([stored.select("day"), facts.select("day")]).unique().sort("day")
-        now = days.join(stored, on="day", how="left").with_columns(pl.col("files").fill_null(""))
-        told = facts.join(now, on=["day", "files"], how="semi")
+        facts = (
+            self._facts.lazy()
+            .filter(pl.col("table") == table)
+            .unique(["day", "files"], keep="last", maintain_order=True)
+        )
+        stored = stored_files(snapshot).lazy().rename({"rows": "stored"})
+        gone = facts.select("day").unique().join(stored, on="day", how="anti")
+        now = pl.concat([stored, gone], how="diagonal").with_columns(pl.col("files").fill_null(""))
         version = 0 if snapshot is None else snapshot.version()
-        untold = _unrecorded(now.join(facts, on=["day", "files"], how="anti"), table, version)
-        return Entries(pl.concat([told, untold]).sort("day"))
+        told = now.join(facts, on=["day", "files"], how="left")
+        return Entries(told.select(_or_unrecorded(table, version)).sort("day").collect())
 
 
 def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
@@ -164,21 +167,28 @@ def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
     }
 
 
-def _unrecorded(days: pl.DataFrame, table: str, version: int) -> pl.DataFrame:
-    """Rows that no fact is about. Their files name them, so what is computed from them is not taken for current."""
-    known = {
+def _or_unrecorded(table: str, version: int) -> list[pl.Expr]:
+    """The ledger's columns, also of days that no fact is about. Their files name them, so what is computed from them is
+    not taken for current."""
+    rows = pl.col("stored").fill_null(0)
+    named = pl.when(pl.col("files") != "").then(pl.lit("files ") + pl.col("files")).otherwise(pl.lit(""))
+    unrecorded = {
         "table": pl.lit(table),
-        "day": pl.col("day"),
-        "rows": pl.col("rows").fill_null(0),
-        "content_hash": pl.when(pl.col("files") != "").then(pl.lit("files ") + pl.col("files")).otherwise(pl.lit("")),
+        "rows": rows,
+        "content_hash": named,
         "parts": pl.lit([], SCHEMA["parts"]),
-        "files": pl.col("files"),
         "version": pl.lit(version),
         "definition_hash": pl.lit(""),
         "inputs_hash": pl.lit(""),
         "run_id": pl.lit(""),
     }
-    return days.select(known.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items())
+    is_told = pl.col("recorded_at").is_not_null()
+    return [
+        (pl.when(is_told).then(name).otherwise(unrecorded[name]) if name in unrecorded else pl.col(name))
+        .cast(dtype)
+        .alias(name)
+        for name, dtype in SCHEMA.items()
+    ]
 
 
 def content_hashes(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

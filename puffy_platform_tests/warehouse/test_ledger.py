@@ -8,6 +8,7 @@ import pytest
 from puffy_platform.table import DayRange
 from puffy_platform.warehouse import Ledger, Warehouse
 from puffy_platform.warehouse.ledger import ROLLED_BACK
+from puffy_platform.warehouse.store import APPENDS_A_FILE
 from puffy_platform_tests.toy import TOY, day, toy_rows
 from puffy_platform_tests.warehouse.test_store import MARCH, entry, files_of, warehouse
 
@@ -64,3 +65,16 @@ def test_what_is_told_of_all_days_is_what_their_entries_say(warehouse: Warehouse
     assert entries.contents == {each: found.content() for each, found in entries.items() if found.content()}
     assert entries.with_inputs("i") == {day(1), day(3)}
     assert entries.rolled_back() == {day(2): "yesterday"}
+
+
+def test_a_ledger_knows_its_own_commits_from_those_of_others(warehouse: Warehouse) -> None:
+    """Also where its own made the log tidy up after itself."""
+    ledger = Ledger(warehouse)
+    for number in range(APPENDS_A_FILE + 2):
+        ledger.record([entry(1, inputs=str(number))])
+        assert not ledger.has_moved_on()
+    Ledger(warehouse).record([entry(1, inputs="another's")])
+    assert ledger.has_moved_on()
+    ledger.record([entry(1, inputs="after it")])
+    assert ledger.has_moved_on()
+    assert inputs_of(ledger.newest()) == {day(1): "after it"}
