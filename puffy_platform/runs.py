@@ -1,4 +1,5 @@
-"""Runs of neighbouring rows folded into one row each, without grouping. What makes a run is its caller's matter."""
+"""Runs of neighbouring rows: folded into one row each, or told from each row on, without grouping. What makes a run is
+its caller's matter."""
 
 from __future__ import annotations
 
@@ -6,13 +7,24 @@ from collections.abc import Mapping
 
 import polars as pl
 
-__all__ = ["differs", "fold_runs"]
+__all__ = ["differs", "first_of_run", "fold_runs", "sum_so_far"]
 
 
 def differs(*columns: str) -> pl.Expr:
     """Whether a row differs from the one above it in any of the columns; true for the first."""
     is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in columns)
     return is_other | (pl.int_range(pl.len()) == 0)
+
+
+def first_of_run(value: pl.Expr, starts: pl.Expr) -> pl.Expr:
+    """The value, without nulls, in the first row of a row's run; a run begins where `starts` is true."""
+    return pl.when(starts).then(value).forward_fill()
+
+
+def sum_so_far(value: pl.Expr, starts: pl.Expr) -> pl.Expr:
+    """The sum of the values, integers without nulls, from the first row of the run to the row itself."""
+    total = value.cum_sum()
+    return total - first_of_run(total - value, starts)
 
 
 def fold_runs(

@@ -10,6 +10,7 @@ import datetime as dt
 
 import polars as pl
 
+from puffy_platform.runs import sum_so_far
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs
 
@@ -34,21 +35,23 @@ ONE = pl.lit(1, pl.Int64)
 
 def describe_customers(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Each buyer on each of the days from the first purchase on, as known at the end of the day."""
-    orders = counted_orders(inputs)
-    buyers = orders.group_by("customer_id").agg(first_order_day=pl.col("day").min())
+    orders = counted_orders(inputs).collect().lazy()
+    buyers = orders.group_by("customer_id").agg(first_order_day=pl.col("day").min()).collect().lazy()
     links = (
         inputs["identities"]
         .filter("is_primary")
         .join(buyers, on="customer_id", how="semi")
         .select("client_id", "customer_id", known_day="day")
     )
-    # All that follows is made of these, which are few; read in a plan of many parts, files would be read for each.
+    # All that follows is made of these, which are few; in a plan of many parts, each would read and join for itself.
     visits = _visits(inputs, links, settings).collect().lazy()
     changes = [_order_changes(orders), _link_changes(links), *_visit_changes(visits)]
     to_date = _running(buyers, changes, ("customer_id",), COUNTS, LATEST, days)
     return (
         to_date.filter(pl.col("first_order_day") <= pl.col("day"))
-        .join(_channel_mix(visits, days), on=["customer_id", "day"], how="left")
+        # Of each day the customers are in order already.
+        .sort("day", maintain_order=True)
+        .join(_channel_mix(visits, days), on=["customer_id", "day"], how="left", maintain_order="left")
         .with_columns(
             recency_days=_days_since("last_order_day"),
             tenure_days=_days_since("first_order_day"),
@@ -126,21 +129,36 @@ def _running(
     days: DayRange,
 ) -> pl.LazyFrame:
     """Every `who` on each of the days: of all changes so far the counts added up, the latest dates."""
+    # Numbers are compared instead of names, and each number's days stand below each other.
+    numbered = who.sort(key).with_row_index("number").collect().lazy()
     changes_of_day = (
         pl.concat(changes, how="diagonal")
         .filter(pl.col("day") <= days.last)
         .with_columns(pl.max_horizontal("day", pl.lit(days.first)))
-        .group_by(*key, "day")
+        .join(numbered.select(*key, "number"), on=key)
+        .group_by("number", "day")
         .agg(pl.col(counts).sum(), pl.col(latest).max())
     )
+    starts = pl.col("day") == days.first
     return (
-        who.join(days.frame(), how="cross")
-        .join(changes_of_day, on=[*key, "day"], how="left")
-        .sort(*key, "day")
+        numbered.join(days.frame(), how="cross")
+        .sort("number", "day")
+        .join(changes_of_day, on=["number", "day"], how="left", maintain_order="left")
         .with_columns(
-            pl.col(counts).fill_null(0).cum_sum().over(key), pl.col(latest).cum_max().forward_fill().over(key)
+            *(sum_so_far(pl.col(name).fill_null(0), starts).alias(name) for name in counts),
+            *(_latest_so_far(name) for name in latest),
         )
+        .drop("number")
     )
+
+
+def _latest_so_far(name: str) -> pl.Expr:
+    """The latest date up to each row of its number; null before the first. Numbers ascend, and what is larger by far
+    than any date keeps those of one number above those of the numbers before."""
+    floor = pl.col("number").cast(pl.Int64) * 2**32
+    days_since_1970 = pl.col(name).to_physical().cast(pl.Int64)
+    latest = (floor + days_since_1970.fill_null(0)).cum_max() - floor
+    return pl.when(latest > 0).then(latest).cast(pl.Int32).cast(pl.Date).alias(name)
 
 
 def _channel_mix(visits: pl.LazyFrame, days: DayRange) -> pl.LazyFrame:
