@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-__all__ = ["is_sorted_by", "merged_by", "sorted_by"]
+__all__ = ["ascends_by", "is_sorted_by", "merged_by", "sorted_by"]
 
 
 def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -25,7 +25,16 @@ def merged_by(frame: pl.DataFrame, columns: Sequence[str], ties: Sequence[str]) 
 
 def is_sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
     """Whether each row is at or after the one above it, by the first of the columns that differs, nulls first."""
-    in_order = pl.lit(True)
+    return _is_in_order(frame, columns, equal_ones=True)
+
+
+def ascends_by(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether each row is after the one above it: then no two rows have the same values."""
+    return _is_in_order(frame, columns, equal_ones=False)
+
+
+def _is_in_order(frame: pl.DataFrame, columns: Sequence[str], *, equal_ones: bool) -> bool:
+    in_order = pl.lit(equal_ones)
     for name in reversed(columns):
         above, here = pl.col(name).shift(), pl.col(name)
         is_after = (here > above).fill_null(above.is_null() & here.is_not_null())

@@ -10,6 +10,7 @@ import datetime as dt
 import polars as pl
 
 from puffy_platform.contract_pass import keeps
+from puffy_platform.ordering import ascends_by
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs, Table
 
@@ -130,8 +131,11 @@ def _broken_rules(table: Table, frame: pl.DataFrame, days: pl.DataFrame) -> pl.D
 
 def _judge_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     key = list(dict.fromkeys(("day", *table.key)))
-    # Where one column alone is unique, the key is; and one column is counted sooner than several.
-    names_rows = len(key) == 2 and frame[key[1]].n_unique() == frame.height
+    in_order = ["day", *table.sort]
+    # Rows come in storage order: where that is the key's, equal ones would be neighbours. Where one column alone is
+    # unique, the key is; and that is told sooner.
+    names_rows = set(in_order) == set(key) and ascends_by(frame, in_order)
+    names_rows = names_rows or (len(key) == 2 and frame[key[1]].n_unique() == frame.height)
     repeated = (frame.head(0) if names_rows else frame.filter(frame.select(key).is_duplicated()))["day"]
     broken = repeated.value_counts(name="n").select("day", rule=pl.format("{} rows share a key", "n"))
     return _verdict("key", frame.select("day").unique(), broken, f"unique ({', '.join(table.key)})")

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puffy_platform.ordering import is_sorted_by, merged_by, sorted_by
+from puffy_platform.ordering import ascends_by, is_sorted_by, merged_by, sorted_by
 
 ROWS = st.lists(st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from("ab")), max_size=4)
 
@@ -15,6 +15,7 @@ def test_a_frame_is_sorted_exactly_when_sorting_leaves_it_as_it_is(rows: list[tu
     by_polars = frame.sort("n", "s")
     assert is_sorted_by(frame, ("n", "s")) == frame.equals(by_polars)
     assert sorted_by(frame, ("n", "s")).equals(by_polars)
+    assert ascends_by(frame, ("n", "s")) == (frame.equals(by_polars) and not frame.is_duplicated().any())
 
 
 @given(ROWS, ROWS)

@@ -60,7 +60,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     """The customers as known on each day, and what the model in force on it expects of them."""
     known = with_scores(rfm_of(counted_orders(inputs), days.frame())).collect()
     models = inputs["customer_value_model"].filter(days.covers()).collect()
-    customers = known.join(models.select("day", "fitted_on", "status"), on="day")
+    customers = known.join(models.select("day", "fitted_on", "status"), on="day", maintain_order="left")
     parts = [TABLE.empty()]
     for (fitted_on,), own in customers.partition_by("fitted_on", as_dict=True).items():
         model = lifetime_of(models.filter(fitted_on=fitted_on).row(0, named=True))

@@ -89,7 +89,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     fit_days = sorted(set(in_force.values()))
     before = {day: day - dt.timedelta(days=chosen.holdout_days) for day in fit_days}
     as_of = pl.LazyFrame({"day": sorted({*fit_days, *before.values()})}, schema={"day": pl.Date})
-    known = rfm_of(counted_orders(inputs), as_of).sort("day", "customer_id").collect()
+    known = rfm_of(counted_orders(inputs), as_of).collect()
     by_day = {day: rows for (day,), rows in known.partition_by("day", as_dict=True).items()}
     nobody = known.clear()
     fitted = [_row(day, by_day.get(day, nobody), by_day.get(before[day], nobody), settings) for day in fit_days]

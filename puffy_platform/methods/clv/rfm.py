@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from puffy_platform.runs import first_of_run, sum_so_far
+
 __all__ = ["SCORES", "rfm_of", "with_scores"]
 
 SCORES = 5
 
 
 def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
-    """For every day of `as_of` (column day) a row for each customer with an order up to it.
+    """For every day of `as_of` (column day) a row for each customer with an order up to it, in order of both.
 
     `orders`: day, customer_id, revenue_cents; the orders of one customer on one day are one purchase. The columns:
 
@@ -22,18 +24,21 @@ def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
     - monetary: mean revenue of the purchases after the first, in cents; null without any;
     - total_cents: revenue of all purchases.
     """
+    is_first = pl.col("customer_id").ne_missing(pl.col("customer_id").shift())
+    is_last = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(-1))
     purchases = (
         orders.group_by("customer_id", "day")
         .agg(pl.col("revenue_cents").sum())
         .sort("customer_id", "day")
+        .with_columns(is_first=is_first, until=pl.when(~is_last).then(pl.col("day").shift(-1)))
         .with_columns(
-            first_purchase_day=pl.col("day").first().over("customer_id"),
-            frequency=pl.int_range(pl.len(), dtype=pl.Int64).over("customer_id"),
-            total_cents=pl.col("revenue_cents").cum_sum().over("customer_id"),
-            first_cents=pl.col("revenue_cents").first().over("customer_id"),
-            until=pl.col("day").shift(-1).over("customer_id"),
+            first_purchase_day=first_of_run(pl.col("day"), pl.col("is_first")),
+            frequency=sum_so_far((~pl.col("is_first")).cast(pl.Int64), pl.col("is_first")),
+            total_cents=sum_so_far(pl.col("revenue_cents"), pl.col("is_first")),
+            first_cents=first_of_run(pl.col("revenue_cents"), pl.col("is_first")),
         )
         .rename({"day": "last_purchase_day"})
+        .with_row_index("place")
     )
     stands = pl.col("until").is_null() | (pl.col("until") > pl.col("day"))
     repeat_cents = pl.col("total_cents") - pl.col("first_cents")
@@ -41,6 +46,7 @@ def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
         as_of.select("day")
         .join_where(purchases, pl.col("last_purchase_day") <= pl.col("day"))
         .filter(stands)
+        .sort("day", "place")
         .select(
             "day",
             "customer_id",
