@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import polars as pl
+import polars_hash as plh
 
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange, Inputs
@@ -15,8 +16,8 @@ from puffy_platform.tables.cohorts.contract import CELL, MEASURED, PERIODS
 
 __all__ = ["build", "counted_orders"]
 
-# Client-days of history that are held at once: about 200 bytes each.
-ROWS_AT_ONCE = 4_000_000
+# Client-days of history that are held at once: about 100 bytes each.
+ROWS_AT_ONCE = 8_000_000
 COLUMNS = (*CELL, "offset", "cohort_size", "is_complete", *MEASURED)
 
 
@@ -31,36 +32,44 @@ def build(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     return pl.concat(
         [
             *_triangles("client", visits, _client_earnings(visits, inputs), days),
-            *_triangles("customer", orders.select("member_id", "active_day").unique(), orders, days),
+            *_triangles("customer", orders.select("member", "active_day").unique(), orders, days),
         ]
     )
 
 
 def _visits(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
-    """member_id, active_day: the client-days that count as visits."""
+    """member, active_day: the client-days that count as visits."""
     client_days = inputs["client_days"]
     human = client_days if settings.bots.include else client_days.filter(~pl.col("is_bot"))
-    return human.select(member_id="client_id", active_day="day")
+    return human.select(member=_number("client_id"), active_day="day")
 
 
 def _client_earnings(visits: pl.LazyFrame, inputs: Inputs) -> pl.LazyFrame:
-    """member_id, active_day, revenue_cents: what clients bought on days on which they count as visitors."""
-    bought = inputs["conversions"].filter("is_counted").select("revenue_cents", member_id="client_id", active_day="day")
-    return bought.join(visits, on=["member_id", "active_day"])
+    """member, active_day, revenue_cents: what clients bought on days on which they count as visitors."""
+    bought = inputs["conversions"].filter(pl.col("is_counted") & pl.col("client_id").is_not_null())
+    named = bought.select("revenue_cents", member=_number("client_id"), active_day="day")
+    return named.join(visits, on=["member", "active_day"])
 
 
 def counted_orders(inputs: Inputs) -> pl.LazyFrame:
-    """member_id, active_day, revenue_cents: the conversions that count and whose customer is known."""
+    """member, active_day, revenue_cents: the conversions that count and whose customer is known."""
     known = inputs["conversions"].filter(pl.col("is_counted") & pl.col("customer_id").is_not_null())
-    return known.select("revenue_cents", member_id="customer_id", active_day="day")
+    return known.select("revenue_cents", member=_number("customer_id"), active_day="day")
+
+
+def _number(name: str) -> pl.Expr:
+    """An id as a number of 128 bits (XXH3), as unique as event ids are: millions of them are compared."""
+    return plh.col(name).nchash.xxh3_128()
 
 
 def _triangles(member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
     """The cells of one kind of member, a frame for each unit.
 
-    Members are taken a part at a time, by a hash of their id: of all of history they need not fit into memory.
+    Members are taken a part at a time, by their number: of all of history they need not fit into memory.
     """
     parts = activity.select(pl.len()).collect().item() // ROWS_AT_ONCE + 1
+    # Few, and for each part all of history would be read for them.
+    earnings = earnings.collect(engine="streaming").lazy()
     found = [_of_members(activity, earnings, days, parts, part) for part in range(parts)]
     newcomers, recent, earned = (pl.concat(frames).lazy() for frames in zip(*found, strict=True))
     newcomers = newcomers.group_by("first_day").agg(pl.col("members").sum())
@@ -74,18 +83,18 @@ def _of_members(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Of one part of the members: how many began each day, on which days they were there of late, what they brought."""
     if parts > 1:
-        is_of_part = pl.col("member_id").hash(seed=0) % parts == part
+        is_of_part = pl.col("member") % parts == part
         activity, earnings = activity.filter(is_of_part), earnings.filter(is_of_part)
     # Made once, where each unit would make them again. The whole history streams through.
-    first_days = activity.group_by("member_id").agg(first_day=pl.col("active_day").min())
-    first_days = first_days.collect(engine="streaming").with_row_index("number").lazy()
+    first_days = (
+        activity.group_by("member").agg(first_day=pl.col("active_day").min()).collect(engine="streaming").lazy()
+    )
     newcomers = first_days.group_by("first_day").agg(members=pl.len().cast(pl.Int64))
     # No period that ends inside the range began more than a month before it.
     lately = activity.filter(pl.col("active_day") >= days.widen(before=31).first)
-    number = pl.col("number").cast(pl.Int64) * parts + part
-    recent = lately.join(first_days, on="member_id").select("active_day", "first_day", number=number)
+    recent = lately.join(first_days, on="member").select("member", "active_day", "first_day")
     earned = (
-        earnings.join(first_days, on="member_id").group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
+        earnings.join(first_days, on="member").group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
     )
     return newcomers.collect(), recent.collect(), earned.collect(engine="streaming")
 
@@ -108,10 +117,10 @@ def _cells(
         .agg(cohort_size=pl.col("members").sum())
     )
     active = (
-        recent.select("number", period=start("active_day"), cohort=start("first_day"))
+        recent.select("member", period=start("active_day"), cohort=start("first_day"))
         .join(ends.filter("is_complete"), on="period", how="semi")
         .group_by("cohort", "period")
-        .agg(active=pl.col("number").n_unique().cast(pl.Int64))
+        .agg(active=pl.col("member").n_unique().cast(pl.Int64))
     )
     revenue = (
         earned.group_by(cohort=start("first_day"), period=start("active_day"))
