@@ -56,8 +56,10 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     Links after a day are later than every link of that day, so they cannot take its primary away: the rows
     of a day are the same whether later days are in the input or not.
     """
+    links = inputs["identity_links"]
     pairs = (
-        inputs["identity_links"]
+        # No other client's links decide about those of the days.
+        links.join(links.filter(days.covers()).select("client_id").unique(), on="client_id", how="semi")
         .group_by("client_id", "customer_id")
         .agg(pl.col("day").min(), pl.col("first_seen_at").min())
     )
