@@ -133,9 +133,9 @@ def _judge_key(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     key = list(dict.fromkeys(("day", *table.key)))
     in_order = ["day", *table.sort]
     # Rows come in storage order: where that is the key's, equal ones would be neighbours. Where one column alone is
-    # unique, the key is; and that is told sooner.
+    # unique, the key is; and where no two hashes are equal, no two values are.
     names_rows = set(in_order) == set(key) and ascends_by(frame, in_order)
-    names_rows = names_rows or (len(key) == 2 and frame[key[1]].n_unique() == frame.height)
+    names_rows = names_rows or (len(key) == 2 and frame[key[1]].hash().n_unique() == frame.height)
     repeated = (frame.head(0) if names_rows else frame.filter(frame.select(key).is_duplicated()))["day"]
     broken = repeated.value_counts(name="n").select("day", rule=pl.format("{} rows share a key", "n"))
     return _verdict("key", frame.select("day").unique(), broken, f"unique ({', '.join(table.key)})")

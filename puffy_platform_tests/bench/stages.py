@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from puffy_platform.pipeline import Platform, materialise, materialise_ingest
-from puffy_platform.pipeline.plan import affected
+from puffy_platform.pipeline.plan import Plan, affected
 from puffy_platform.settings import load_settings
 from puffy_platform.speed.measure import peak_mib
 
@@ -29,7 +29,9 @@ def main(home: Path, settings_file: Path | None = None) -> None:
         work()
         found[name] = (time.monotonic() - wall, _cpu() - cpu, peak_mib())
 
-    planned = affected(platform, days).hull()
+    plans: list[Plan] = []
+    stage("plan", lambda: plans.append(affected(platform, days)))
+    planned = plans[0].hull()
     assert planned is not None
     stage("ingest", lambda: materialise_ingest(platform, planned, run_id="bench", force=False))
     for table in platform.derived:
