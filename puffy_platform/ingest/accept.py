@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import polars as pl
 
@@ -73,10 +74,15 @@ def ingest(
 
 
 def _read(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair]) -> list[Landed]:
-    """The files taken apart, in their order. As many at once as there are cores: half of what one takes is done by one
+    """The files taken apart, in their order. As many at once as there are cores: much of what one takes is done by one
     core alone."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(lambda file: read_file(file, settings, repairs), files))
+    return list(_threads().map(lambda file: read_file(file, settings, repairs), files))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """The same threads for all files: what an allocator keeps for a thread that has ended is not soon used again."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
 
 
 def _event_hash() -> pl.Expr:

@@ -15,7 +15,7 @@ from puffy_platform.methods.clv.gamma_gamma import GammaGamma
 from puffy_platform.methods.clv.lifetime import STATUSES, Lifetime, expect
 from puffy_platform.methods.clv.rfm import SCORES, rfm_of, with_scores
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 from puffy_platform.tables.churn_features.checks import measure_every_buyer, measure_monetary
 from puffy_platform.tables.customer_value_model import counted_orders
 
@@ -110,16 +110,7 @@ def expectations_grow(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -
     grows = pl.all_horizontal(pl.col(less) <= pl.col(more) for less, more in pairwise(columns))
     is_known = pl.col("status").is_in(["ok", "no_value"])
     is_right = pl.when(is_known).then(grows.fill_null(False)).otherwise(pl.all_horizontal(pl.col(columns).is_null()))
-    return (
-        frame.group_by("day")
-        .agg(wrong=(~is_right).sum())
-        .select(
-            "day",
-            passed=pl.col("wrong") == 0,
-            observed=pl.format("{} customers with other expectations", "wrong"),
-            expected=pl.lit("none"),
-        )
-    )
+    return count_broken(frame, ~is_right, "{} customers with other expectations", "none")
 
 
 TABLE = Table(

@@ -17,7 +17,7 @@ from puffy_platform.clients import of_few_clients
 from puffy_platform.ordering import merged_by
 from puffy_platform.runs import fold_runs
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken
 
 __all__ = ["TABLE"]
 
@@ -190,26 +190,17 @@ def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.D
     """started_at <= ended_at, duration is their difference, and the row is on its start's day."""
     lasted = LASTED_SECONDS
     agrees = (lasted >= 0) & (lasted == pl.col("duration_seconds")) & (pl.col("started_at").dt.date() == pl.col("day"))
-    return _no_session_breaks(frame, ~agrees)
+    return _sessions_that_break_it(frame, ~agrees)
 
 
 def counts_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
     """The counted kinds are no more than all events, and only sessions with a purchase have revenue."""
     is_over = pl.sum_horizontal(*COUNTED_EVENTS) > pl.col("events")
-    return _no_session_breaks(frame, is_over | ((pl.col("purchases") == 0) & (pl.col("revenue_cents") != 0)))
+    return _sessions_that_break_it(frame, is_over | ((pl.col("purchases") == 0) & (pl.col("revenue_cents") != 0)))
 
 
-def _no_session_breaks(frame: pl.DataFrame, is_broken: pl.Expr) -> pl.DataFrame:
-    return (
-        frame.group_by("day")
-        .agg(broken=is_broken.sum())
-        .select(
-            "day",
-            passed=pl.col("broken") == 0,
-            observed=pl.format("{} sessions do not", "broken"),
-            expected=pl.lit("every session does"),
-        )
-    )
+def _sessions_that_break_it(frame: pl.DataFrame, is_broken: pl.Expr) -> pl.DataFrame:
+    return count_broken(frame, is_broken, "{} sessions do not", "every session does")
 
 
 def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Inputs
+from puffy_platform.table import Inputs, count_broken
 from puffy_platform.tables.churn_features.features import counted_orders
 
 __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
@@ -29,16 +29,7 @@ def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, settings: Settings
         for name in ("sessions", "active_days")
         for short, long in ((7, 30), (30, 90))
     )
-    return (
-        frame.group_by("day")
-        .agg(wrong=(~nested).sum())
-        .select(
-            "day",
-            passed=pl.col("wrong") == 0,
-            observed=pl.format("{} customers with more in a shorter window", "wrong"),
-            expected=pl.lit("none"),
-        )
-    )
+    return count_broken(frame, ~nested, "{} customers with more in a shorter window", "none")
 
 
 def _against_orders_to_date(
