@@ -75,11 +75,9 @@ class Fingerprints:
 
     def _reads_of(self, table: Table) -> list[tuple[Reads, dt.timedelta, dt.timedelta]]:
         if table.name not in self._reads:
-            day = DayRange(dt.date(2000, 1, 1), dt.date(2000, 1, 1))
-            windows = [read.window(day, self.platform.settings, day.first) for read in table.reads]
+            offsets = [(read, *read.offsets(self.platform.settings)) for read in table.reads]
             self._reads[table.name] = [
-                (read, day.first - window.first, window.last - day.last)
-                for read, window in zip(table.reads, windows, strict=True)
+                (read, dt.timedelta(days=before), dt.timedelta(days=after)) for read, before, after in offsets
             ]
         return self._reads[table.name]
 

@@ -170,11 +170,10 @@ def _note(by_table: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
 def _or_unrecorded(table: str, version: int) -> list[pl.Expr]:
     """The ledger's columns, also of days that no fact is about. Their files name them, so what is computed from them is
     not taken for current."""
-    rows = pl.col("stored").fill_null(0)
     named = pl.when(pl.col("files") != "").then(pl.lit("files ") + pl.col("files")).otherwise(pl.lit(""))
     unrecorded = {
         "table": pl.lit(table),
-        "rows": rows,
+        "rows": pl.col("stored").fill_null(0),
         "content_hash": named,
         "parts": pl.lit([], SCHEMA["parts"]),
         "version": pl.lit(version),
