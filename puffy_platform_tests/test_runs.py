@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puffy_platform.runs import differs, fold_runs
+from puffy_platform.runs import differs, first_of_run, fold_runs, sum_so_far
 
 ROWS = st.lists(
     st.tuples(st.none() | st.sampled_from("ab"), st.integers(0, 1), st.integers(-5, 5)), min_size=1, max_size=12
@@ -35,6 +35,17 @@ def test_a_run_is_one_row_with_its_first_its_last_and_its_sums(rows: list[tuple[
         .drop("run")
     )
     assert found.collect().equals(grouped.select(found.collect_schema().names()))
+
+
+@given(ROWS)
+def test_each_row_is_told_its_runs_first_value_and_its_sum_so_far(rows: list[tuple[str | None, int, int]]) -> None:
+    frame = pl.DataFrame(rows, schema={"name": pl.String, "day": pl.Int64, "amount": pl.Int64}, orient="row")
+    runs = frame.with_columns(run=pl.struct("day", "name").rle_id(), starts=differs("day", "name"))
+    found = runs.select(
+        first=first_of_run(pl.col("amount"), pl.col("starts")), total=sum_so_far(pl.col("amount"), pl.col("starts"))
+    )
+    amount = pl.col("amount")
+    assert found.equals(runs.select(first=amount.first().over("run"), total=amount.cum_sum().over("run")))
 
 
 def test_of_no_rows_there_are_no_runs() -> None:

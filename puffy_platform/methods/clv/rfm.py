@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from puffy_platform.runs import first_of_run, sum_so_far
+from puffy_platform.runs import differs, first_of_run, sum_so_far
 
 __all__ = ["SCORES", "rfm_of", "with_scores"]
 
@@ -24,14 +24,14 @@ def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
     - monetary: mean revenue of the purchases after the first, in cents; null without any;
     - total_cents: revenue of all purchases.
     """
-    is_first = pl.col("customer_id").ne_missing(pl.col("customer_id").shift())
-    is_last = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(-1))
+    is_last = pl.col("is_first").shift(-1, fill_value=True)
     purchases = (
         orders.group_by("customer_id", "day")
         .agg(pl.col("revenue_cents").sum())
         .sort("customer_id", "day")
-        .with_columns(is_first=is_first, until=pl.when(~is_last).then(pl.col("day").shift(-1)))
+        .with_columns(is_first=differs("customer_id"))
         .with_columns(
+            until=pl.when(~is_last).then(pl.col("day").shift(-1)),
             first_purchase_day=first_of_run(pl.col("day"), pl.col("is_first")),
             frequency=sum_so_far((~pl.col("is_first")).cast(pl.Int64), pl.col("is_first")),
             total_cents=sum_so_far(pl.col("revenue_cents"), pl.col("is_first")),
