@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from puffy_platform.methods.funnel import Funnel
+from puffy_platform.methods.funnel_groups import COHORT
 from puffy_platform.methods.funnel_question import Step
 from puffy_platform.methods.funnel_steps import ENOUGH
-from puffy_platform.pipeline.funnels import COHORT, FunnelAnswer
+from puffy_platform.pipeline.funnels import FunnelAnswer
 from puffy_platform.present import money, titled_grid
 from puffy_platform.table import DayRange
 

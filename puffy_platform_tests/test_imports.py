@@ -1,6 +1,8 @@
 """The rooms and their doors: imports run downwards only, and Dagster lives in one corner."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ FLOORS = {
     "distinct": 0,
     "ordering": 0,
     "clients": 0,
+    "cycles": 0,
     "runs": 0,
     "contract_pass": 2,
     "outcomes": 2,
@@ -119,3 +122,19 @@ def test_the_pure_core_knows_no_clock_no_network_and_no_storage(name: str) -> No
             "urllib.request",
         ):
             assert word not in text, f"{path}: {word}"
+
+
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        # Help and mistakes are answered at once.
+        ("cli", {"dagster", "deltalake", "duckdb", "numpy", "pandas", "pandera", "polars", "pydantic", "scipy"}),
+        # What few commands need is loaded by the functions that need it.
+        ("tables", {"dagster", "deltalake", "duckdb", "scipy", "sklearn"}),
+    ],
+)
+def test_heavy_libraries_are_loaded_only_where_they_are_used(module: str, unneeded: set[str]) -> None:
+    program = f"import sys, puffy_platform.{module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert f"puffy_platform.{module}" in loaded
+    assert unneeded.isdisjoint(loaded)

@@ -19,6 +19,7 @@ from puffy_platform.cli import bench
 
 # isort: on
 from puffy_platform.cli.common import app, stop
+from puffy_platform.cycles import look_for_cycles_rarely
 
 __all__ = ["app", "main"]
 
@@ -42,19 +43,18 @@ COMMANDS = (
 
 def main() -> None:
     """Entry point: an error a user can act on is one message and exit code 2, never a traceback."""
-    import gc
-
-    from puffy_platform.settings import SettingsError
-    from puffy_platform.warehouse import WarehouseError
-
-    # What takes memory here are frames, which no cycle holds; looking for cycles among Dagster's many objects is
-    # time lost.
-    gc.set_threshold(50_000, 20, 20)
+    look_for_cycles_rarely()
     try:
         app()
-    except (SettingsError, WarehouseError) as error:
-        stop(str(error))
     except OSError as error:
         if error.filename is None:
             raise
         stop(f"{error.filename}: {error.strerror}")
+    except Exception as error:
+        # Heavy to load, and loaded already when one of them was raised.
+        from puffy_platform.settings import SettingsError
+        from puffy_platform.warehouse import WarehouseError
+
+        if isinstance(error, SettingsError | WarehouseError):
+            stop(str(error))
+        raise

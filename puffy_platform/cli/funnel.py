@@ -19,7 +19,7 @@ from puffy_platform.cli.common import (
     open_platform,
     stop,
 )
-from puffy_platform.pipeline.funnels import BREAKDOWNS, COHORT
+from puffy_platform.methods.funnel_groups import BREAKDOWNS, COHORT
 
 Breakdown = StrEnum("Breakdown", [*BREAKDOWNS, COHORT])  # type: ignore[misc]
 

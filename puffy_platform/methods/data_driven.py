@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from puffy_platform.methods.attribution import allocated_cents
 from puffy_platform.methods.bootstrap import Samples, draw, is_unstable, share_interval
 from puffy_platform.methods.journeys import Floats, Journeys
-from puffy_platform.methods.markov import MarkovChain
-from puffy_platform.methods.shapley import ConversionRateGame, SumGame
+
+if TYPE_CHECKING:
+    from puffy_platform.methods.markov import MarkovChain
+    from puffy_platform.methods.shapley import ConversionRateGame, SumGame
 
 __all__ = ["CREDIT_SCHEMA", "STATUSES", "Evidence", "attribute", "model_names"]
 
@@ -121,6 +123,9 @@ def _one_row_a_channel(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _game(model: str, journeys: Journeys) -> ConversionRateGame | SumGame | MarkovChain:
+    from puffy_platform.methods.markov import MarkovChain
+    from puffy_platform.methods.shapley import ConversionRateGame, SumGame
+
     if model == SHAPLEY_RATE:
         return ConversionRateGame(journeys)
     if model == SHAPLEY_SUM:

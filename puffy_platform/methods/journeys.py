@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["SEPARATOR", "Counts", "Floats", "Ints", "Journeys", "credit_frame"]
+__all__ = ["HIGHEST_ORDER", "SEPARATOR", "Counts", "Floats", "Ints", "Journeys", "credit_frame"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,6 +22,8 @@ Counts = NDArray[np.int64] | NDArray[np.float64]
 
 # Stands between the channels of a path while equal ones are found: no name of a channel holds it.
 SEPARATOR = "\x1f"
+# A Markov chain remembers at most so many touchpoints.
+HIGHEST_ORDER = 4
 
 
 @dataclass(frozen=True)

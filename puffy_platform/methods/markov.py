@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from puffy_platform.methods.journeys import Counts, Floats, Ints, Journeys, credit_frame
+from puffy_platform.methods.journeys import HIGHEST_ORDER, Counts, Floats, Ints, Journeys, credit_frame
 
-__all__ = ["HIGHEST_ORDER", "MarkovChain", "removal_effects"]
+__all__ = ["MarkovChain", "removal_effects"]
 
-HIGHEST_ORDER = 4
 # Up to so many states all samples are solved at once by dense inverses; above, one after the other by iteration.
 DENSE_STATES = 64
 # Iteration ends when no more than this part of any journey is still under way, so that no result can change by more.

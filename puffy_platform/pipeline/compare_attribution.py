@@ -12,7 +12,7 @@ import polars as pl
 
 from puffy_platform.methods.attribution import MODELS
 from puffy_platform.methods.data_driven import model_names
-from puffy_platform.methods.markov import HIGHEST_ORDER
+from puffy_platform.methods.journeys import HIGHEST_ORDER
 from puffy_platform.pipeline.platform import Platform
 from puffy_platform.table import DayRange
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from puffy_platform.methods.funnel import Funnel, attempts
+from puffy_platform.methods.funnel_groups import BREAKDOWNS, COHORT
 from puffy_platform.methods.funnel_question import FunnelError, Step, mark_steps
 from puffy_platform.methods.funnel_steps import fold, with_entry_session
 from puffy_platform.pipeline.platform import Platform
@@ -16,20 +17,8 @@ from puffy_platform.table import DayRange
 from puffy_platform.tables.funnel import EVENT_COLUMNS
 from puffy_platform.warehouse.store import stored_days
 
-__all__ = ["BREAKDOWNS", "COHORT", "FunnelAnswer", "ask_funnel", "event_days"]
+__all__ = ["FunnelAnswer", "ask_funnel", "event_days"]
 
-COHORT = "cohort"
-# By what a funnel can be broken down: the column of the session in which an attempt began.
-BREAKDOWNS = {
-    "channel": "channel",
-    "device": "device_class",
-    "landing_page": "landing_path",
-    "browser": "browser",
-    "os": "os",
-    "utm_source": "utm_source",
-    "utm_medium": "utm_medium",
-    "utm_campaign": "utm_campaign",
-}
 KEPT = ("client_id", "event_ts", "landing_day", "source_file", "source_line", "revenue_cents")
 
 

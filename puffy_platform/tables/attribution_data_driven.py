@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from puffy_platform.distinct import places_among
 from puffy_platform.methods.data_driven import STATUSES, Evidence, attribute, model_names
-from puffy_platform.methods.journeys import SEPARATOR, Journeys
-from puffy_platform.methods.markov import HIGHEST_ORDER
+from puffy_platform.methods.journeys import HIGHEST_ORDER, SEPARATOR, Journeys
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import expit
 
 from puffy_platform.methods.churn.customers import FEATURES, matrix, recency
 from puffy_platform.methods.churn.measures import Bools, Floats
@@ -86,6 +85,8 @@ def _fitted(learner: str, customers: pl.DataFrame, churned: Bools, everybody: pl
 
 def apply(model: Model, customers: pl.DataFrame) -> Floats:
     """The probability of each customer (with the columns of FEATURES) to churn."""
+    from scipy.special import expit
+
     learner = model["learner"]
     if learner == "gradient_boosting":
         return _boosted(model, matrix(customers))
@@ -143,6 +144,8 @@ def _boosting(numbers: Floats, churned: Bools) -> dict[str, Any]:
 
 
 def _boosted(model: Model, numbers: Floats) -> Floats:
+    from scipy.special import expit
+
     everyone = np.arange(len(numbers))
     total = np.full(len(numbers), float(model["intercept"]))
     for tree in model["trees"]:

@@ -11,7 +11,6 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from puffy_platform.methods.clv.fitting import Fit, Floats, maximise, require
 
@@ -70,6 +69,8 @@ def log_likelihood(model: BgNbd, customers: pl.DataFrame) -> float:
 def _likelihoods(parameters: Floats, x: Floats, tx: Floats, age: Floats) -> tuple[Floats, tuple[Floats, ...]]:
     """The log-likelihood of each customer, and its slopes in r, alpha, a and b. In logarithms throughout: either the
     customer is alive, or it left after its last purchase."""
+    from scipy.special import digamma, gammaln
+
     r, alpha, a, b = parameters
     has = x > 0
     again = np.where(has, x, 1.0)
@@ -115,6 +116,8 @@ def _distinct(customers: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
 def p_alive(model: BgNbd, frequency: Floats, recency: Floats, age: Floats) -> Floats:
     """The chance that a customer with this history has not dropped out. Always 1 for one purchase: only who buys again
     can show that it stays away."""
+    from scipy.special import expit
+
     again = np.maximum(frequency, 1.0)
     odds_gone = (
         np.log(model.a)
@@ -140,6 +143,8 @@ def expected_purchases(model: BgNbd, horizon: float, frequency: Floats, recency:
 
 
 def _if_alive(model: BgNbd, horizon: float, frequency: Floats, age: Floats) -> Floats:
+    from scipy.special import hyp2f1
+
     r, a, b = model.r, model.a, model.b
     z = horizon / (model.alpha + age + horizon)
     c = a + b + frequency - 1

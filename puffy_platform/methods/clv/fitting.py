@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 __all__ = ["Fit", "Floats", "maximise", "require"]
 
@@ -58,6 +57,8 @@ def maximise(likelihood: Likelihood, starts: Sequence[Sequence[float]], customer
 
 
 def _from(likelihood: Likelihood, start: Floats, customers: int) -> Fit:
+    from scipy.optimize import minimize
+
     def loss(logs: Floats) -> tuple[float, Floats]:
         parameters = np.exp(logs)
         value, gradient = likelihood(parameters)

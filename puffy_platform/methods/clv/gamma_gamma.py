@@ -12,7 +12,6 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import digamma, gammaln
 
 from puffy_platform.methods.clv.fitting import Fit, Floats, maximise, require
 
@@ -89,6 +88,8 @@ def log_likelihood(model: GammaGamma, customers: pl.DataFrame) -> float:
 
 def _likelihoods(parameters: Floats, x: Floats, mean: Floats) -> tuple[Floats, tuple[Floats, ...]]:
     """The log-likelihood of each customer, and its slopes in p, q and v."""
+    from scipy.special import digamma, gammaln
+
     p, q, v = parameters
     total, shape = x * mean, p * x
     log_all = np.log(v + total)
