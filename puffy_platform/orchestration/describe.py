@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 import dagster as dg
+import polars as pl
 
 from puffy_platform.outcomes import JUDGED, check_names
 from puffy_platform.pipeline import DayResult, Platform, Report
@@ -91,15 +92,18 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 def check_results_of(table: Table, report: Report) -> Iterable[dg.AssetCheckResult]:
     """One result a check for the run, with the days that did not pass; a check judged on no day says so."""
+    statuses = report.outcomes.group_by("check", "status").len()
+    days_of = {(check, status): days for check, status, days in statuses.iter_rows()}
+    not_passed = report.outcomes.filter(pl.col("status").is_in(["fail", "warn"])).sort("day")
     for name, (severity, _) in check_names(table).items():
-        found = report.outcomes.filter(check=name)
-        bad = found.filter(found["status"].is_in(["fail", "warn"])).sort("day")
-        judged = found.filter(found["status"].is_in(JUDGED)).height
-        young = found.filter(found["status"] == "not enough history").height
+        days = sum(count for (check, _), count in days_of.items() if check == name)
+        judged = sum(days_of.get((name, status), 0) for status in JUDGED)
+        young = days_of.get((name, "not enough history"), 0)
+        bad = not_passed if not_passed.is_empty() else not_passed.filter(check=name)
         is_error = severity == "error"
         metadata: dict[str, dg.RawMetadataValue] = {
             "days judged": judged,
-            "days without rows to judge": found.height - judged - young,
+            "days without rows to judge": days - judged - young,
         }
         if young:
             metadata["days without enough history"] = young
@@ -114,7 +118,7 @@ def check_results_of(table: Table, report: Report) -> Iterable[dg.AssetCheckResu
             check_name=name,
             passed=bad.is_empty(),
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=_verdict_sentence(bad.height, judged, found.height, young),
+            description=_verdict_sentence(bad.height, judged, days, young),
             metadata=metadata,
         )
 

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.base import AssetRecord
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import serialize_value
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 __all__ = ["BATCH_SIZE", "BatchedSqliteEventLogStorage", "gathered_events"]
 
@@ -48,11 +51,11 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._waiting: list[dg.EventLogEntry] | None = None
         self._written_at = time.monotonic()
         self._waiting_lock = threading.RLock()
-        self._kept_open: dict[str, sqlite3.Connection] = {}
         # What was found of assets since gathering began, until an event of theirs comes.
         self._records: dict[dg.AssetKey, AssetRecord] = {}
         self._tables_there: set[str] = set()
         self._columns_there: set[str] = set()
+        self._migrations_done: set[str] = set()
         # The least recently used first.
         self._engines: dict[str, Engine] = {}
         self._engines_lock = threading.Lock()
@@ -80,8 +83,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             finally:
                 self._waiting = None
                 self._records.clear()
-                while self._kept_open:
-                    self._kept_open.popitem()[1].close()
+                with self._db_lock:
+                    for engine in self._engines.values():
+                        engine.dispose()
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store the event; within `gather`, a little later."""
@@ -98,8 +102,20 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 self._write_waiting()
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store the events; either all of them are in a database afterwards, or none."""
-        self._write_waiting()
+        """Store the events, and before them those that wait; either all of these are in a database afterwards, or none.
+        When they cannot be stored, those that waited are nevertheless."""
+        with self._waiting_lock:
+            waiting = self._waiting or []
+            if waiting:
+                self._waiting = []
+            try:
+                self._write([*waiting, *events])
+            except Exception:
+                if waiting and events:
+                    self._write(waiting)
+                raise
+
+    def _write(self, events: Sequence[dg.EventLogEntry]) -> None:
         self._forget_records(events)
         with ExitStack() as stack:
             for shard in sorted({event.run_id for event in events} | {INDEX_SHARD_NAME}):
@@ -111,8 +127,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def _write_waiting(self) -> None:
         with self._waiting_lock:
             if self._waiting:
-                events, self._waiting = self._waiting, []
-                self.store_event_batch(events)
+                self.store_event_batch(())
 
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
         """A new run's database is a copy of an empty one: its tables are not made one by one."""
@@ -165,6 +180,34 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             self._columns_there.add(column_name)
         return column_name in self._columns_there
 
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """For this, Dagster would open the database first."""
+        return column_name in self._columns_there or super().has_asset_key_col(column_name)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """A migration that is done stays done."""
+        if name not in self._migrations_done and super().has_secondary_index(name):
+            self._migrations_done.add(name)
+        return name in self._migrations_done
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """The rows Dagster would write, one a day of the run. It makes the same text of the event for each of them, and
+        a statement that names them all and cannot be used again; in the run of a range that is much of the time."""
+        assert event.dagster_event is not None
+        planned = event.dagster_event.asset_check_planned_data
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
+        days = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": day} for day in days])
+
     @contextmanager
     def _hold(self, shard: str) -> Iterator[None]:
         """Let every statement of this thread on the shard share one connection and transaction."""
@@ -183,16 +226,14 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         else:
             self._write_waiting()
             engine = self._engine(shard)
-            self._keep_open(shard)
-            with self._db_lock, engine.connect() as connection, connection.begin():
-                yield connection
-
-    def _keep_open(self, shard: str) -> None:
-        """Within `gather`, have a connection open all the time: else SQLite folds its log into the file each time one
-        closes, and starts another."""
-        if self._waiting is not None and shard not in self._kept_open:
-            self._kept_open[shard] = sqlite3.connect(self.path_for_shard(shard), check_same_thread=False)
-            self._kept_open[shard].execute("select count(*) from sqlite_master").fetchone()
+            with self._db_lock:
+                try:
+                    with engine.connect() as connection, connection.begin():
+                        yield connection
+                finally:
+                    # Within `gather` it stays open: else SQLite folds its log into the file and starts another.
+                    if self._waiting is None:
+                        engine.dispose()
 
     def _engine(self, shard: str) -> Engine:
         """The engine of a database that is used again and again: a new one would compile every statement anew."""
@@ -204,11 +245,11 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 pass  # Dagster's own makes the database where there is none
             url = self.conn_string_for_shard(shard)
             timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-            engine = create_engine(url, poolclass=NullPool, connect_args=timeout)
+            engine = create_engine(url, poolclass=QueuePool, pool_size=1, connect_args=timeout)
         with self._engines_lock:
             self._engines[shard] = engine
             while len(self._engines) > ENGINES_KEPT:
-                del self._engines[next(iter(self._engines))]
+                self._engines.pop(next(iter(self._engines))).dispose()
         return engine
 
     def _connections(self) -> dict[str, Connection]:

@@ -57,7 +57,22 @@ def seen(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
             instance.get_materialized_partitions(dg.AssetKey("a_table")),
             last.run_id == result.run_id,
             [check.status.value for check in checks(instance)],
+            planned_checks(home),
         )
+
+
+def planned_checks(home: Path) -> list[tuple[object, ...]]:
+    """What is stored of the checks that the run was going to evaluate, but for ids and times."""
+    with closing(sqlite3.connect(home / "history" / "runs" / "index.db")) as database:
+        query = (
+            "select checks.asset_key, check_name, checks.partition, checks.run_id = events.run_id, "
+            "evaluation_event = event, checks.evaluation_event_timestamp = events.timestamp "
+            "from asset_check_executions as checks join event_logs as events "
+            "on events.id = evaluation_event_storage_id where execution_status = 'PLANNED' order by checks.partition"
+        )
+        found = database.execute(query).fetchall()
+    assert [partition for _, _, partition, *_ in found] == [f"2026-01-0{day}" for day in range(1, 6)]
+    return found
 
 
 def checks(instance: dg.DagsterInstance) -> list[Any]:
@@ -117,6 +132,12 @@ def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(RuntimeError, match="disk full"):
         storage.store_event_batch([event, event])
     assert len(storage.get_logs_for_run("a-run")) == 2
+    calls = iter([None, None, RuntimeError("disk full"), None])
+    with storage.gather():
+        storage.store_event(event)
+        with pytest.raises(RuntimeError, match="disk full"):
+            storage.store_event_batch([event, event])
+        assert len(storage.get_logs_for_run("a-run")) == 3, "what waited is stored"
 
 
 def written(folder: Path, run_id: str) -> int:
