@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import linalg
 
 from puffy_platform.methods.journeys import HIGHEST_ORDER, Counts, Floats, Ints, Journeys, credit_frame
 
@@ -145,6 +144,8 @@ def _fixed_point(chain: sparse.csr_array, reward: Floats, kept: NDArray[np.bool_
 
 def _eliminated(chain: sparse.csr_array, reward: Floats, kept: NDArray[np.bool_]) -> float:
     """The same for one column by sparse elimination."""
+    from scipy.sparse import linalg
+
     walkable = sparse.diags_array(kept.astype(np.float64)) @ chain
     identity = sparse.eye_array(chain.shape[0])
     return float(linalg.spsolve((identity - walkable).tocsc(), np.where(kept, reward, 0.0))[0])
