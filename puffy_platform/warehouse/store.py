@@ -8,10 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 import polars_hash as plh
@@ -19,16 +18,17 @@ from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProp
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from puffy_platform.table import DayRange, Table
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
+from puffy_platform.warehouse.files import write_days
 
 __all__ = ["StoredDay", "Warehouse", "WarehouseError", "retention", "stored_days", "stored_files"]
 
 COMMIT_ATTEMPTS = 8
 # A table is opened by reading its log from the last checkpoint on: with delta-rs' own 100 that took most of it.
 COMMITS_A_CHECKPOINT = 10
-ROWS_A_BATCH = 1 << 16
+# Of a log's columns no read is narrowed by their least and largest values.
+LOG_FILES = WriterProperties(
+    compression="SNAPPY", default_column_properties=ColumnProperties(statistics_enabled="NONE")
+)
 # After so many the small files of a log become one.
 APPENDS_A_FILE = 64
 
@@ -69,6 +69,11 @@ def stored_files(delta: DeltaTable | None, days: DayRange | None = None) -> pl.D
     )
 
 
+def _refused(name: str, error: Exception) -> WarehouseError:
+    # Their messages may quote row values, so only the kind of error is passed on.
+    return WarehouseError(f"{name}: the rows were refused ({type(error).__name__}); the old data stays")
+
+
 def retention(days: int) -> dict[str, str]:
     """The properties of a Delta table that can be read as of any time of the last `days`.
 
@@ -83,34 +88,11 @@ def retention(days: int) -> dict[str, str]:
     }
 
 
-def _written_as(rows: pl.DataFrame, key: Sequence[str]) -> WriterProperties:
-    """Statistics where a read can skip by them, on days, times and numbers; of text they cost much and help nothing.
-    Numbers are packed by their differences. A text that is the key by itself does not repeat: no dictionary."""
-    plain = ColumnProperties(statistics_enabled="NONE")
-    unique = ColumnProperties(statistics_enabled="NONE", dictionary_enabled=False)
-    packed = ColumnProperties(statistics_enabled="CHUNK", dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
-    columns = {name: packed for name, dtype in rows.schema.items() if dtype.is_integer() or dtype.is_temporal()}
-    if len(key) == 1:
-        columns.setdefault(key[0], unique)
-    return WriterProperties(compression="SNAPPY", default_column_properties=plain, column_properties=columns)
-
-
 def statistics(schema: pl.Schema) -> dict[str, str]:
-    """The property that says of which columns a commit's log keeps the least and largest value of every file.
-
-    Days are what reads are narrowed to. Of the other columns a file of a day holds about every value there is: theirs
-    were most of the log, and of what opening a table of two years cost.
-    """
+    """The property that says of which columns a commit's log keeps the least and largest value of every file: of days
+    only, as `write_days` tells them."""
     dates = [name for name, dtype in schema.items() if dtype == pl.Date]
     return {"delta.dataSkippingStatsColumns": ",".join(dates)} if dates else {"delta.dataSkippingNumIndexedCols": "0"}
-
-
-def _batches(rows: pl.DataFrame) -> RecordBatchReader:
-    """The rows bit by bit: what is handed over whole is copied whole, a gibibyte for a million events."""
-    from pyarrow import RecordBatchReader
-
-    arrow = rows.to_arrow(compat_level=pl.CompatLevel.newest())
-    return RecordBatchReader.from_batches(arrow.schema, arrow.to_batches(max_chunksize=ROWS_A_BATCH))
 
 
 @dataclass(frozen=True)
@@ -185,15 +167,28 @@ class Warehouse:
         foreign = rows.filter(~days.covers()).height
         if foreign:
             raise WarehouseError(f"{table.name}: {foreign} rows lie outside {days}; nothing was written")
-        return self._commit(
-            table.name,
-            rows.select(list(table.schema)),
-            key=tuple(name for name in table.key if name != "day"),
-            mode="overwrite",
-            predicate=f"day >= '{days.first}' AND day <= '{days.last}'",
-            partition_by=["day"],
-            note=note,
-        )
+        kept = rows.select(list(table.schema))
+        try:
+            files = write_days(self.uri(table.name), kept, self.storage_options)
+        except pl.exceptions.PolarsError as error:
+            raise _refused(table.name, error) from None
+        partitions = [("day", "in", [str(day) for day in days])]
+
+        def commit(delta: DeltaTable) -> None:
+            version = delta.version() + 1
+            delta.create_write_transaction(
+                files,
+                mode="overwrite",
+                schema=delta.schema(),
+                partition_by=["day"],
+                partition_filters=partitions,
+                # Whoever was quicker may have written the same days: only a commit right after what was looked at is
+                # sure to replace all of their files, and a later one is tried anew.
+                commit_properties=CommitProperties(custom_metadata=dict(note), max_commit_retries=0),
+            )
+            delta.load_as_version(version)
+
+        return self._committed(table.name, kept, commit, partition_by=["day"])
 
     def append(self, name: str, rows: pl.DataFrame, note: Mapping[str, str] | None = None) -> range:
         """Add rows to an unpartitioned log table, in one commit carrying `note`; appends never conflict.
@@ -202,7 +197,19 @@ class Warehouse:
         """
         # Taken out meanwhile: no two threads write by one of them.
         known = self._appended.pop(name, None)
-        delta = self._commit(name, rows, mode="append", predicate=None, partition_by=None, note=note or {}, known=known)
+        from deltalake import write_deltalake
+
+        def commit(delta: DeltaTable) -> None:
+            # It leaves the table at this commit's version, whatever others have committed since.
+            write_deltalake(
+                delta,
+                rows.to_arrow(compat_level=pl.CompatLevel.newest()),
+                mode="append",
+                commit_properties=CommitProperties(custom_metadata=dict(note or {})),
+                writer_properties=LOG_FILES,
+            )
+
+        delta = self._committed(name, rows, commit, known=known)
         version = delta.version()
         if version and version % APPENDS_A_FILE == 0:
             try:
@@ -214,46 +221,30 @@ class Warehouse:
         is_next = delta.version() <= version + 1
         return range(version, delta.version() + 1 if is_next else version + 1)
 
-    def _commit(
+    def _committed(
         self,
         name: str,
         rows: pl.DataFrame,
+        commit: Callable[[DeltaTable], None],
         *,
-        key: Sequence[str] = (),
-        mode: Literal["append", "overwrite"],
-        predicate: str | None,
-        partition_by: list[str] | None,
-        note: Mapping[str, str],
+        partition_by: list[str] | None = None,
         known: DeltaTable | None = None,
     ) -> DeltaTable:
-        """Commit, and return the table as of this very commit. `known` is the table, if it is at hand, which is used
-        while it is the newest."""
-        from deltalake import write_deltalake
+        """The table as of the very version that `commit` makes, tried again while other writers are quicker.
 
-        properties = CommitProperties(custom_metadata=dict(note))
-        options: dict[str, Any] = {
-            "mode": mode,
-            "predicate": predicate,
-            "commit_properties": properties,
-            "writer_properties": _written_as(rows, key),
-        }
+        `known` is the table, if it is at hand, which is used while it is the newest.
+        """
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 delta = self._ready(name, rows, partition_by, known if attempt == 1 else None)
-                # A column that the contract no longer has stays in the table, null in new rows.
-                is_dropped = {column.name for column in delta.schema().fields} - set(rows.columns)
-                write_deltalake(delta, _batches(rows), schema_mode="merge" if is_dropped else None, **options)
-                # delta-rs leaves the table at this commit's version, whatever others have committed since.
+                commit(delta)
                 return delta
             except CommitFailedError as error:
                 if attempt == COMMIT_ATTEMPTS:
                     raise WarehouseError(f"{name}: other writers kept winning after {attempt} attempts") from error
                 time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
             except DeltaError as error:
-                # delta-rs quotes row values in its messages, so only the kind of error is passed on.
-                raise WarehouseError(
-                    f"{name}: Delta refused the rows ({type(error).__name__}); the old data stays"
-                ) from None
+                raise _refused(name, error) from None
         raise AssertionError("the last attempt returns or raises")
 
     def _ready(

@@ -25,8 +25,8 @@ from puffy_platform_tests.bench.pipeline import FIRST_DAY
 EVENTS = 30_000
 # Twice what it takes at this size, of which imports are the most.
 PEAK_MIB = 800
-# Of all tables together, by row of the raw files; 287 when this was set. Of so small files much is footers.
-BYTES_A_ROW = 330
+# Of all tables together, by row of the raw files; 216 when this was set. Of so small files much is footers.
+BYTES_A_ROW = 250
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import deltalake
 import pytest
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from puffy_platform.pipeline import Platform, affected
@@ -85,19 +86,26 @@ def run(platform: Platform, story: History) -> None:
 
 @contextmanager
 def failing_write(number: int, *, after: bool, error: Exception) -> Iterator[Callable[[], int]]:
-    """The write of this number (from 0) fails before it did anything, or when it was already done."""
-    really, count = deltalake.write_deltalake, 0
+    """The commit of this number (from 0), to a table or a log, fails before it did anything, or when it was done."""
+    count = 0
 
-    def write(*arguments: Any, **options: Any) -> None:
-        nonlocal count
-        count += 1
-        if count - 1 != number:
-            return really(*arguments, **options)
-        if after:
-            really(*arguments, **options)
-        raise error
+    def failing(really: Callable[..., None]) -> Callable[..., None]:
+        def commit(*arguments: Any, **options: Any) -> None:
+            nonlocal count
+            count += 1
+            if count - 1 != number:
+                return really(*arguments, **options)
+            if after:
+                really(*arguments, **options)
+            raise error
 
-    with patch.object(deltalake, "write_deltalake", write):
+        return commit
+
+    to_a_log, to_a_table = deltalake.write_deltalake, DeltaTable.create_write_transaction
+    with (
+        patch.object(deltalake, "write_deltalake", failing(to_a_log)),
+        patch.object(DeltaTable, "create_write_transaction", failing(to_a_table)),
+    ):
         yield lambda: count
 
 

@@ -4,9 +4,11 @@ import datetime as dt
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from puffy_platform.table import DayRange
 from puffy_platform.warehouse import Ledger, Warehouse, WarehouseError
@@ -138,13 +140,47 @@ def replace_days(root: str, writer: int) -> list[tuple[str, int]]:
     return made
 
 
-def test_a_writer_gets_the_version_of_its_own_commit_however_many_others_commit(warehouse: Warehouse) -> None:
+def test_writers_of_the_same_days_get_the_versions_of_their_own_commits_and_the_last_one_of_a_day_stays(
+    warehouse: Warehouse,
+) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         made = dict(pair for found in pool.map(replace_days, [warehouse.root] * 4, range(4)) for pair in found)
     delta = warehouse.open("toy")
     assert delta is not None
-    assert made == {commit["commit"]: commit["version"] for commit in delta.history() if "commit" in commit}
+    commits = {commit["version"]: commit["commit"] for commit in delta.history() if "commit" in commit}
+    assert made == {name: version for version, name in commits.items()}
     assert len(set(made.values())) == 24
+    last = {int(commits[version].partition("-")[2]) % 4 + 1: commits[version] for version in sorted(commits)}
+    rows = warehouse.read(TOY).sort("day", "word").collect()
+    assert rows.select("day", "word").rows() == [(day(number), name) for number, name in sorted(last.items())]
+
+
+def test_of_two_writers_that_both_found_a_day_empty_one_stays(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse.replace(TOY, MARCH, TOY.empty(), {})
+    first, looked, really = DayRange(day(1), day(1)), [], Warehouse._ready
+
+    def ready(self: Warehouse, *arguments: Any) -> DeltaTable:
+        delta = really(self, *arguments)
+        looked.append(delta.version())
+        if len(looked) == 1:
+            Warehouse(warehouse.root).replace(TOY, first, toy_rows((1, 1, "the quicker one's")), {})
+        return delta
+
+    monkeypatch.setattr(Warehouse, "_ready", ready)
+    warehouse.replace(TOY, first, toy_rows((1, 2, "the slower one's")), {})
+    assert warehouse.read(TOY).collect()["word"].to_list() == ["the slower one's"]
+    assert looked == [1, 1, 2]
+
+
+def test_a_table_may_lie_at_a_url(warehouse: Warehouse) -> None:
+    at_url = Warehouse(f"file://{warehouse.root}")
+    at_url.replace(TOY, MARCH, toy_rows((1, 1, "a"), (2, 2, "b")), {})
+    delta = at_url.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 3, "c")), {})
+    assert at_url.read(TOY).sort("day").collect()["word"].to_list() == ["a", "c"]
+    sizes = {path.stat().st_size for path in Path(warehouse.root).glob("toy/day=*/*.parquet")}
+    assert set(pl.DataFrame(delta.get_add_actions())["size_bytes"]) <= sizes
 
 
 def test_sql_sees_the_current_rows_with_their_types_and_empty_tables_too(warehouse: Warehouse) -> None:
