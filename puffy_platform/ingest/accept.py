@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,15 +48,8 @@ def ingest(
     landed = _read([file for file in files if file.day in days], settings, repairs)
     rows = sorted_by(_rows(landed), PLACE)
     window = days.widen(before=settings.ingest.late_days + 1)
-    # Of the days before only the ids that come again are held: they are few, and those days are many. They are read
-    # bit by bit.
-    before = (
-        earlier.filter(window.covers() & (pl.col("day") < days.first))
-        .select(INDEX)
-        .join(rows.lazy().select(ID), on=ID, how="semi")
-        .collect(engine="streaming")
-        .sort(PLACE)
-    )
+    known = earlier.filter(window.covers() & (pl.col("day") < days.first)).select(INDEX)
+    before = _that_come_again(known, rows.lazy(), days.first).collect(engine="streaming").sort(PLACE)
     occurrences = pl.concat([before, rows.select(INDEX)])
     is_first = occurrences.select(_event_hash().is_first_distinct()).to_series()
     is_accepted = is_first.slice(before.height)
@@ -71,6 +65,20 @@ def ingest(
         "quarantined_events": _quarantined(landed),
         "file_drift": _file_drift(landed, accepted, duplicates),
     }
+
+
+def _that_come_again(earlier: pl.LazyFrame, rows: pl.LazyFrame, first: dt.date) -> pl.LazyFrame:
+    """Of the rows of days before the first those whose ids come again: they are few, and those days are many.
+
+    A file holds no event of more than a day after it. So all but the last day before are compared only with the few
+    rows that are late: those of events before the first day.
+    """
+    day, event_day, eve = pl.col("day"), pl.col("event_day"), first - dt.timedelta(days=1)
+    compared = [
+        (earlier.filter(day == eve), rows.filter(event_day <= first)),
+        (earlier.filter(day < eve), rows.filter(event_day < first)),
+    ]
+    return pl.concat([known.join(late.select(ID), on=ID, how="semi") for known, late in compared])
 
 
 def _read(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair]) -> list[Landed]:

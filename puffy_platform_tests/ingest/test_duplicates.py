@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -119,6 +120,18 @@ def test_the_first_and_the_last_day_a_row_can_come_are_compared(tmp_path: Path) 
     after = dt.date(2025, 3, 10)
     tables = land(tmp_path, files, DayRange(after, after))
     assert tables["quarantined_events"]["rule"].to_list() == ["too_late"]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_a_row_is_compared_with_every_day_before_on_which_it_may_have_come(tmp_path: Path, first: int) -> None:
+    """Of an event of March 2: the day before it, its own and the next ones, whichever day it comes again."""
+    row = event(timestamp="2025-03-02T12:00:00Z")
+    names = [f"events_2025030{number}.csv" for number in range(first, 10)]
+    files = dict.fromkeys(names, as_csv([row]))
+    for again in range(first + 1, 10):
+        day = dt.date(2025, 3, again)
+        found = originals(land(tmp_path, files, DayRange(day, day)))
+        assert found == [(f"events_2025030{again}.csv", 2, names[0], 2)]
 
 
 def test_a_quarantined_row_is_neither_a_duplicate_nor_an_original(tmp_path: Path) -> None:
