@@ -5,7 +5,7 @@ Two well-kept lists do the work, on distinct values: ua-parser's, and crawler-us
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import polars as pl
 
@@ -18,6 +18,7 @@ USER_AGENT_PARTS = {
     "os": pl.String(),
     "is_bot": pl.Boolean(),
 }
+FAMILIES = dict.fromkeys(("browser", "os", "device"), pl.String)
 # What identifies a browser stands at its beginning; longer texts are no user agents.
 READ_CHARACTERS = 1000
 
@@ -49,16 +50,8 @@ def user_agent_parts(user_agent: pl.Expr) -> pl.Expr:
 
 
 def _parts(user_agents: pl.Series) -> pl.Series:
-    from ua_parser import parse
-
     texts = user_agents.fill_null("").str.strip_chars().str.slice(0, READ_CHARACTERS)
-    read = [parse(text) for text in texts]
-    families = {
-        "text": texts,
-        "browser": [found.user_agent and found.user_agent.family for found in read],
-        "os": [found.os and found.os.family for found in read],
-        "device": [found.device and found.device.family for found in read],
-    }
+    read = pl.DataFrame([_families(text) for text in texts], schema=FAMILIES, orient="row")
     text, system = pl.col("text"), pl.col("os")
     is_phone = text.str.contains(r"(?i)\bMobile\b|\bPhone\b")
     device_class = (
@@ -78,12 +71,21 @@ def _parts(user_agents: pl.Series) -> pl.Series:
     )
     is_spider = (pl.col("device") == "Spider").fill_null(False)
     return (
-        pl.DataFrame(families, schema=dict.fromkeys(families, pl.String))
+        read.with_columns(text=texts)
         .with_columns(is_bot=(text != "") & (is_spider | text.str.contains(_crawler_pattern())))
         .with_columns(device_class=device_class)
         .select(list(USER_AGENT_PARTS))
         .to_struct()
     )
+
+
+@lru_cache(maxsize=20_000)
+def _families(text: str) -> tuple[str | None, ...]:
+    """The families of browser, system and device. Kept, for the next days bring almost the same user agents."""
+    from ua_parser import parse
+
+    found = parse(text)
+    return tuple(part.family if part else None for part in (found.user_agent, found.os, found.device))
 
 
 @cache
