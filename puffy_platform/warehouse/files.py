@@ -16,7 +16,7 @@ from puffy_platform.ordering import sorted_by
 
 __all__ = ["write_days"]
 
-# Few enough that a read takes them side by side, and leaves out those of other hours.
+# Few enough that of a large day several are written, and read, side by side.
 ROWS_A_GROUP = 1 << 16
 
 
