@@ -71,14 +71,14 @@ def _that_come_again(earlier: pl.LazyFrame, rows: pl.LazyFrame, first: dt.date) 
     """Of the rows of days before the first those whose ids come again: they are few, and those days are many.
 
     A file holds no event of more than a day after it. So all but the last day before are compared only with the few
-    rows that are late: those of events before the first day.
+    rows that are late: those of events before the first day. Ask for it by the streaming engine: it reads bit by bit.
     """
     day, event_day, eve = pl.col("day"), pl.col("event_day"), first - dt.timedelta(days=1)
     compared = [
         (earlier.filter(day == eve), rows.filter(event_day <= first)),
         (earlier.filter(day < eve), rows.filter(event_day < first)),
     ]
-    return pl.concat([known.join(late.select(ID), on=ID, how="semi") for known, late in compared])
+    return pl.concat([known.join(coming.select(ID), on=ID, how="semi") for known, coming in compared])
 
 
 def _read(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair]) -> list[Landed]:
