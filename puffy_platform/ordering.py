@@ -34,9 +34,17 @@ def ascends_by(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
 
 
 def _is_in_order(frame: pl.DataFrame, columns: Sequence[str], *, equal_ones: bool) -> bool:
-    in_order = pl.lit(equal_ones)
-    for name in reversed(columns):
-        above, here = pl.col(name).shift(), pl.col(name)
-        is_after = (here > above).fill_null(above.is_null() & here.is_not_null())
-        in_order = is_after | (here.eq_missing(above) & in_order)
-    return bool(frame.select(in_order.slice(1).all()).item())
+    def is_in_order(first: int, rows: int | None) -> pl.Expr:
+        in_order = pl.lit(equal_ones)
+        for name in reversed(columns):
+            here = pl.col(name).slice(first, rows)
+            above = here.shift()
+            is_after = here > above
+            if frame[name].has_nulls():
+                is_after = is_after.fill_null(above.is_null() & here.is_not_null())
+            in_order = is_after | (here.eq_missing(above) & in_order)
+        return in_order.slice(1).all()
+
+    # An expression is one core's work: two halves, which share a row, are two's.
+    middle = frame.height // 2
+    return all(frame.select(upper=is_in_order(0, middle + 1), lower=is_in_order(middle, None)).row(0))

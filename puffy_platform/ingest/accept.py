@@ -57,7 +57,10 @@ def ingest(
     originals = occurrences.filter(is_first).rename(
         {"day": "original_day", "source_file": "original_file", "source_line": "original_line"}
     )
-    duplicates = rows.filter(~is_accepted).join(originals, on=ID, how="left", maintain_order="left")
+    repeated = rows.filter(~is_accepted)
+    # They are few: what they are joined with is made few first.
+    originals = originals.join(repeated.select(ID), on=ID, how="semi")
+    duplicates = repeated.join(originals, on=ID, how="left", maintain_order="left")
     return {
         "row_index": rows.select(INDEX),
         "raw_events": accepted,

@@ -75,9 +75,14 @@ def recognise(header: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Dr
 
 def to_raw_columns(rows: pl.DataFrame, drift: Drift) -> pl.DataFrame:
     """The seven raw columns (blank text is null), `extra` (JSON of the unknown ones that hold anything) and LINE."""
+    texts = rows.drop(LINE)
+    # Blank texts begin with white space, which sorts before or after all that others begin with: few columns hold any.
+    likely = texts.select(((pl.all() < "!") | (pl.all() > "\x7f")).any())
+    may_be_blank = {name for name in texts.columns if likely[name].item()}
 
     def present(name: str) -> pl.Expr:
-        return pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name))
+        text = pl.col(name)
+        return pl.when(text.str.strip_chars() != "").then(text) if name in may_be_blank else text
 
     columns = [
         present(drift.found[column]).alias(column) if column in drift.found else pl.lit(None, pl.String).alias(column)

@@ -37,6 +37,7 @@ MAX_LINES_OF_A_RECORD = 200
 # Too large fields are quarantined by their size later, with their text; Python's own limit would lose them.
 csv.field_size_limit(2**31 - 1)
 BLOCK = 1 << 18
+ENDS_A_FIELD = np.isin(np.arange(256), list(b",\n"))
 # Beginnings that Polars takes for a compressed file.
 LIKE_COMPRESSED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda", b"(\xb5/\xfd")
 WELL_FORMED_FIELD = r'(?:[^",\x00]*|"(?:[^"\x00]|"")*")'
@@ -62,11 +63,7 @@ def read_at_once(text: Text) -> Records | None:
     names = unique_names(header)
     schema = dict.fromkeys(names, pl.String)
     # The end of the header line comes with it, so that a line end stands before every field that begins a line.
-    body = np.frombuffer(text.data, np.uint8, offset=end)
-    ends = _places(body, "\n")
-    if not text.data.endswith(b"\n"):
-        ends = np.append(ends, body.size)
-    quoting = _quoting(body, ends)
+    ends, quoting = _quoting(np.frombuffer(text.data, np.uint8, offset=end))
     if quoting is None:
         return None
     try:
@@ -93,34 +90,39 @@ def read_at_once(text: Text) -> Records | None:
     )
 
 
-def _quoting(body: Bytes, ends: Places) -> Places | None:
-    """How many bytes of each line quote: those around fields, and one of the two that mean one quote in a field. None
-    where any quote is not where it belongs.
+def _quoting(body: Bytes) -> tuple[Places, Places | None]:
+    """Where the lines end, and how many bytes of each quote: those around fields, and one of the two that mean one
+    quote in a field. None where any quote is not where it belongs. The body begins with a line end.
 
     Quotes open and close in turn. One opens at the begin of a field and closes at its end, in the same line; or it
     closes and the next byte opens again, which is one quote in the field.
     """
-    quotes = _places(body, '"')
+    found = _places(body, "\n\"")
+    is_end = body[found] == ord("\n")
+    ends, quotes, line_of = found[is_end], found[~is_end], (np.cumsum(is_end) - 1)[~is_end]
+    if body[-1] != ord("\n"):
+        ends = np.append(ends, body.size)
     if quotes.size % 2:
-        return None
-    opens, closes = quotes[::2], quotes[1::2]
+        return ends, None
+    opens, closes, opened_in, closed_in = quotes[::2], quotes[1::2], line_of[::2], line_of[1::2]
     is_doubled = closes[:-1] + 1 == opens[1:]
-    begins = np.isin(body[opens - 1], list(b",\n"))
-    is_last = closes == body.size - 1
-    closed = is_last | np.isin(body[np.where(is_last, closes, closes + 1)], list(b",\n"))
+    begins = ENDS_A_FIELD[body[opens - 1]]
+    closed = (closes == body.size - 1) | ENDS_A_FIELD[body[np.minimum(closes + 1, body.size - 1)]]
     begins[1:] |= is_doubled
     closed[:-1] |= is_doubled
-    opened_in, closed_in = np.searchsorted(ends, opens) - 1, np.searchsorted(ends, closes) - 1
     if not (begins & closed & (opened_in == closed_in)).all():
-        return None
+        return ends, None
     lines = ends.size - 1
-    return 2 * np.bincount(opened_in, minlength=lines) - np.bincount(opened_in[1:][is_doubled], minlength=lines)
+    doubled = np.bincount(opened_in[1:][is_doubled], minlength=lines)
+    return ends, 2 * np.bincount(opened_in, minlength=lines) - doubled
 
 
-def _places(body: Bytes, char: str) -> Places:
-    """Where a character stands; block by block, for a test of the whole would fill as much memory as the file."""
-    found = [at + np.flatnonzero(body[at : at + BLOCK] == ord(char)) for at in range(0, body.size, BLOCK)]
-    return np.concatenate(found) if found else np.empty(0, np.intp)
+def _places(body: Bytes, chars: str) -> Places:
+    """Where any of the two characters stands; block by block, for a test of the whole would fill as much memory as the
+    file."""
+    one, other = map(ord, chars)
+    blocks = ((at, body[at : at + BLOCK]) for at in range(0, body.size, BLOCK))
+    return np.concatenate([at + np.flatnonzero((block == one) | (block == other)) for at, block in blocks])
 
 
 def read_by_lines(text: Text) -> Records:

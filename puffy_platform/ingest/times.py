@@ -22,15 +22,16 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
     read in `zone`: of an hour that a clock change repeats, the first; in an hour that a clock change skips,
     `event_ts` is null and `in_gap` true. Everything else is null.
     """
-    frame = pl.DataFrame({"text": text}).with_row_index("row").with_columns(event_ts=_usual_time(pl.col("text")))
-    columns = ["row", "event_ts", "timestamp_kind", "in_gap"]
-    usual = frame.filter(pl.col("event_ts").is_not_null()).with_columns(
-        timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
+    columns = ["event_ts", "timestamp_kind", "in_gap"]
+    frame = pl.DataFrame({"text": text}).with_columns(
+        event_ts=_usual_time(pl.col("text")), timestamp_kind=pl.lit("utc"), in_gap=pl.lit(False)
     )
-    if usual.height < frame.height:
-        unusual = _take_apart(frame.filter(pl.col("event_ts").is_null()).drop("event_ts"), zone)
-        usual = pl.concat([usual.select(columns), unusual.select(columns)]).sort("row")
-    return usual.select(columns[1:])
+    if not frame["event_ts"].has_nulls():
+        return frame.select(columns)
+    rows = frame.with_row_index("row")
+    is_usual = pl.col("event_ts").is_not_null()
+    unusual = _take_apart(rows.filter(~is_usual).select("row", "text"), zone)
+    return pl.concat([found.select("row", *columns) for found in (rows.filter(is_usual), unusual)]).sort("row").drop("row")
 
 
 def _usual_time(text: pl.Expr) -> pl.Expr:
