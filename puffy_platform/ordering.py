@@ -10,8 +10,16 @@ __all__ = ["ascends_by", "is_sorted_by", "merged_by", "sorted_by"]
 
 
 def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """`frame.sort(columns)`, without touching rows that are in that order."""
-    return frame if is_sorted_by(frame, columns) else frame.sort(columns)
+    """`frame.sort(columns)`, without touching rows that are in that order; of the first column there are few values.
+
+    The rows of each are sorted by themselves: several short sorts by one column less are half the work of a long one.
+    """
+    if is_sorted_by(frame, columns):
+        return frame
+    first, *others = columns
+    parts = frame.partition_by(first)
+    parts.sort(key=lambda part: ((value := part[first][0]) is not None, value))
+    return pl.concat([part.sort(others) if others else part for part in parts])
 
 
 def merged_by(frame: pl.DataFrame, columns: Sequence[str], ties: Sequence[str]) -> pl.DataFrame:

@@ -71,7 +71,7 @@ class ChannelRules:
     rules: tuple[Rule, ...]
 
     def channel(self) -> pl.Expr:
-        """The channel of each event, from query, utm_*, referrer, referrer_host and referrer_recorded.
+        """The channel of each event, from query, parameters, utm_*, referrer, referrer_host and referrer_recorded.
 
         Events alike in every fact that some rule asks about are judged once. Those are few, as of a click
         id only the presence is asked.
@@ -98,7 +98,7 @@ class ChannelRules:
         parameters = sorted(fact.removeprefix("query.") for fact in asked if fact.startswith("query."))
         names = {name for each in conditions if each.fact == "query_has" for name in each.tests["is"]}
         is_text_asked = any(each.fact == "referrer" and set(each.tests) != {"is"} for each in conditions)
-        present = pl.format(" {} ", parameters_present(pl.col("query"), names))
+        present = pl.format(" {} ", parameters_present(pl.col("parameters"), names))
         return [
             pl.col("referrer_recorded"),
             pl.col("referrer").is_not_null().alias("has_referrer"),

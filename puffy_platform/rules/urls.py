@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import polars as pl
 
-from puffy_platform.distinct import each_distinct
+from puffy_platform.distinct import each_distinct, places_of
 
 __all__ = ["CLICK_IDS", "UTM", "page_parts", "parameter", "parameters_present", "referrer_host"]
 
@@ -51,7 +51,7 @@ _ADDRESS = (
     r"(?s)^(?:(?:[a-zA-Z][a-zA-Z0-9+.\-]*:)?//(?:[^/]*@)?(?P<host>\[[^\]/]*\]|[^/:]*)[^/]*"
     r"|(?P<bare_host>[a-zA-Z0-9\-]+(?:\.[a-zA-Z0-9\-]+)+)(?::\d*)?)(?P<path>/.*)?$"
 )
-PAGE_PARTS = dict.fromkeys(("host", "path", "query", *UTM, "click_id_type"), pl.String())
+PAGE_PARTS = dict.fromkeys(("host", "path", "query", "parameters", *UTM, "click_id_type"), pl.String())
 
 # What senders break: the "?" is encoded; &amp; from HTML; a second "?"; "=" and "&" encoded with the name.
 _BROKEN_QUESTION_MARK = "^[^?]*%(?:25)*3[fF]"
@@ -63,11 +63,12 @@ _CONTROL_CHARACTERS = dict.fromkeys([*range(32), 127], " ")
 
 
 def page_parts(url: pl.Expr) -> pl.Expr:
-    """A struct of host, path, query, the utm_* parameters and click_id_type (`PAGE_PARTS`).
+    """A struct of host, path, query, parameters, the utm_* among them and click_id_type (`PAGE_PARTS`).
 
     `host` is in lower case, without user, port and final dot; null for a relative or unreadable address.
     `path` keeps its case and encoding; what cannot be understood stays in it. `query` is null or
-    "&name=value&…" with its separators repaired. Parameters without a value are null. Ask it for distinct URLs.
+    "&name=value&…" with its separators repaired. `parameters` is what of it says how a visitor came: utm_* with their
+    values, of the others that have one the names. Parameters without a value are null. Ask it for distinct URLs.
     """
     return url.map_batches(_page_parts, return_dtype=pl.Struct(PAGE_PARTS))
 
@@ -79,12 +80,24 @@ def referrer_host(referrer: pl.Expr) -> pl.Expr:
 
 
 def _page_parts(urls: pl.Series) -> pl.Series:
-    present = parameters_present(pl.col("query"), CLICK_IDS)
-    tagged = pl.when(pl.col("query").str.contains("(?i)&utm_")).then("query")
-    parts = _split(urls).with_columns(
-        click_id_type=_first_click_id(present), **{name: parameter(tagged, name) for name in UTM}
+    parts = _split(urls).with_columns(parameters=_parameters(pl.col("query")))
+    # Queries differ in their click ids; what they say beside them repeats.
+    parameters, place = places_of(parts["parameters"])
+    text = pl.col("parameters")
+    said = parameters.to_frame("parameters").select(
+        click_id_type=_first_click_id(text), **{name: parameter(text, name) for name in UTM}
     )
-    return parts.select(list(PAGE_PARTS)).to_struct()
+    return parts.hstack(said.select(pl.all().gather(place))).select(list(PAGE_PARTS)).to_struct()
+
+
+def _parameters(query: pl.Expr) -> pl.Expr:
+    """The parameters of a query that have a value: utm_* as they are, of the others the name alone."""
+    part = pl.element()
+    halves = part.str.splitn("=", 2).struct
+    is_utm = part.str.contains_any(["utm_"], ascii_case_insensitive=True)
+    kept = pl.when(is_utm).then(part).otherwise(halves.field("field_0"))
+    with_value = pl.when(halves.field("field_1") != "").then(kept)
+    return "&" + query.str.split("&").list.eval(with_value).list.join("&")
 
 
 def _referrer_host(referrers: pl.Series) -> pl.Series:
@@ -124,17 +137,25 @@ def _address_parts(addresses: pl.Series) -> pl.Series:
 
 
 def parameter(query: pl.Expr, name: str) -> pl.Expr:
-    """The first value of the parameter that is not empty, decoded; null if none. Its name is in any case."""
+    """Of a query, or of `parameters`, the first value of the parameter that is not empty, decoded; null if none. Its name is in any case."""
     found = query.str.extract(f"(?i)&{re.escape(name)}=([^&]+)")
     return _rewritten(found, ("%", "+"), "[%+]", decode).str.strip_chars().replace("", None)
 
 
-def parameters_present(query: pl.Expr, names: Iterable[str]) -> pl.Expr:
-    """Which of the parameters have a value, as text in lower case: "gclid utm_source"; null if no query."""
-    alternatives = "|".join(re.escape(name) for name in sorted(names))
-    found = query.str.extract_all(f"(?i)&(?:{alternatives})=[^&]")
-    # Each find is "&name=" and one character of the value.
-    return found.list.eval(pl.element().str.slice(1).str.head(-2).str.to_lowercase()).list.join(" ")
+def parameters_present(parameters: pl.Expr, names: Iterable[str]) -> pl.Expr:
+    """Of `parameters`, as page_parts has them, which of the names are there, as text in lower case: "gclid utm_source";
+    null if there is no query. Names are in lower case."""
+    wanted = set(names)
+
+    def present(texts: pl.Series) -> pl.Series:
+        found = (None if text is None else wanted.intersection(_names(text)) for text in texts)
+        return pl.Series([None if names is None else " ".join(sorted(names)) for names in found], dtype=pl.String)
+
+    return each_distinct(parameters, present, pl.String)
+
+
+def _names(parameters: str) -> list[str]:
+    return [part.partition("=")[0].lower() for part in parameters.split("&")]
 
 
 def decode(value: str) -> str:
@@ -154,16 +175,14 @@ def decode(value: str) -> str:
     return value.translate(_CONTROL_CHARACTERS)
 
 
-def _first_click_id(present: pl.Expr) -> pl.Expr:
+def _first_click_id(parameters: pl.Expr) -> pl.Expr:
     """Of the parameters present the one that stands first in CLICK_IDS."""
 
-    def first(values: pl.Series) -> pl.Series:
-        names = [set(text.split()) if text else set() for text in values]
-        return pl.Series(
-            [next((name for name in CLICK_IDS if name in found), None) for found in names], dtype=pl.String
-        )
+    def first(texts: pl.Series) -> pl.Series:
+        found = [set(_names(text)) if text else set() for text in texts]
+        return pl.Series([next((name for name in CLICK_IDS if name in names), None) for names in found], dtype=pl.String)
 
-    return each_distinct(present, first, pl.String)
+    return each_distinct(parameters, first, pl.String)
 
 
 def _with_question_mark(url: str) -> str:

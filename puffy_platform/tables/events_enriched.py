@@ -12,6 +12,7 @@ import polars as pl
 
 from puffy_platform.distinct import places_among, places_of
 from puffy_platform.event_data import EMAIL_EVENTS, ITEMS, email_hash, purchase_fields, purchase_money
+from puffy_platform.ordering import sorted_by
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
 from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
@@ -131,9 +132,8 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         page=page, origin=origin, agent=agent, kind=kind, said=places_among(has_data)
     )
     del raw_rows  # its texts are much of what is held here
-    # Of one day there are no days to compare.
-    rows = rows.sort(*(("day", *SORT) if len(days) > 1 else SORT))
-    found = {"page": pages, "origin": origins, "agent": agents, "kind": channels, "said": said}
+    rows = sorted_by(rows, ("day", *SORT))
+    found = {"page": pages.drop("query", "parameters"), "origin": origins, "agent": agents, "kind": channels, "said": said}
     spread = [texts.gather(rows[places]) for places, texts in found.items()]
     return pl.concat([rows.drop(list(found)), *spread], how="horizontal").lazy().select(COLUMNS)
 
