@@ -17,9 +17,9 @@ def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     if is_sorted_by(frame, columns):
         return frame
     first, *others = columns
-    parts = frame.partition_by(first)
-    parts.sort(key=lambda part: ((value := part[first][0]) is not None, value))
-    return pl.concat([part.sort(others) if others else part for part in parts])
+    values = frame[first].unique().sort()
+    parts = frame.partition_by(first, as_dict=True) if len(values) > 1 else {(values.item(),): frame}
+    return pl.concat([parts[value,].sort(others) if others else parts[value,] for value in values])
 
 
 def merged_by(frame: pl.DataFrame, columns: Sequence[str], ties: Sequence[str]) -> pl.DataFrame:

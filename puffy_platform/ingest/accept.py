@@ -66,7 +66,7 @@ def ingest(
         "raw_events": accepted,
         "duplicate_events": duplicates,
         "quarantined_events": _quarantined(landed),
-        "file_drift": _file_drift(landed, accepted, duplicates),
+        "file_drift": _file_drift(landed, is_accepted),
     }
 
 
@@ -109,10 +109,13 @@ def _quarantined(landed: Sequence[Landed]) -> pl.DataFrame:
     return pl.concat([no_quarantine(), *(found.quarantined for found in landed)], how="diagonal_relaxed")
 
 
-def _file_drift(landed: Sequence[Landed], accepted: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
-    files = pl.DataFrame([found.drift for found in landed], schema=DRIFT_SCHEMA)
-    place = ["day", "source_file"]
-    for name, rows in (("accepted", accepted), ("duplicates", duplicates)):
-        counts = rows.group_by(place).agg(pl.len().cast(pl.Int64).alias(name))
-        files = files.join(counts, on=place, how="left").with_columns(pl.col(name).fill_null(0))
-    return files
+def _file_drift(landed: Sequence[Landed], is_accepted: pl.Series) -> pl.DataFrame:
+    """A row a file, with what became of its rows: they stand in `is_accepted` file after file, by PLACE."""
+    counted: list[dict[str, object]] = []
+    begin = 0
+    for found in sorted(landed, key=lambda found: (str(found.drift["day"]), str(found.drift["source_file"]))):
+        rows = found.rows.height
+        accepted = int(is_accepted.slice(begin, rows).sum())
+        counted.append(found.drift | {"accepted": accepted, "duplicates": rows - accepted})
+        begin += rows
+    return pl.DataFrame(counted, schema={**DRIFT_SCHEMA, "accepted": pl.Int64, "duplicates": pl.Int64})

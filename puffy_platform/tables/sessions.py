@@ -9,6 +9,7 @@ import datetime as dt
 from functools import reduce
 from typing import Annotated
 
+import numpy as np
 import pandera.polars as pa
 import polars as pl
 import polars_hash as plh
@@ -218,32 +219,31 @@ def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     may_run_on = pl.col("client_id").is_in(running_on["client_id"].implode())
     # On days without sessions no other events can be in one.
     placeable = events.filter(pl.col("day").is_between(frame["day"].min(), frame["day"].max()) | may_run_on)
-    starts = frame.with_row_index("session").select(
-        "session", "client_id", "ended_at", "events", client="client_id", event_ts="started_at", starts_on="day"
-    )
+    sessions = frame.select("client_id", event_ts="started_at").with_row_index("session")
     # Of a session's start and an event at the same time, the start stays first.
     placed = (
-        pl.concat([starts.drop("events", "starts_on"), placeable], how="diagonal")
+        pl.concat([sessions, placeable], how="diagonal")
         .sort("client_id", "event_ts", maintain_order=True)
-        .with_columns(pl.col("session", "client", "ended_at").forward_fill())
+        .with_columns(pl.col("session").forward_fill())
         .filter(pl.col("day").is_not_null())
-        .select(
-            "day",
-            "client_id",
-            "session",
-            has_started=pl.col("client").eq_missing(pl.col("client_id")),
-            has_ended=pl.col("event_ts") > pl.col("ended_at"),
-        )
+    )
+    own = frame.select(owner="client_id", ended_at="ended_at")[placed["session"]]
+    placed = placed.hstack(own).select(
+        "day",
+        "client_id",
+        "session",
+        has_started=pl.col("owner").eq_missing(pl.col("client_id")),
+        has_ended=pl.col("event_ts") > pl.col("ended_at"),
     )
     excused = placed.filter(~pl.col("has_started"), may_run_on).join(running_on, on=["client_id", "day"], how="semi")
     inside = placed.filter("has_started", ~pl.col("has_ended"))
-    recount = inside.group_by("session").agg(found=pl.len())
-    miscounted = starts.join(recount, on="session", how="left").filter(pl.col("events") != pl.col("found").fill_null(0))
+    found = np.bincount(inside["session"], minlength=frame.height)
+    miscounted = frame.filter(pl.col("events") != pl.Series(found))
     per_day = [
         events.group_by("day").agg(events=pl.len()),
         inside.group_by("day").agg(inside=pl.len()),
         excused.group_by("day").agg(excused=pl.len()),
-        miscounted.group_by(day="starts_on").agg(miscounted=pl.len()),
+        miscounted.group_by("day").agg(miscounted=pl.len()),
     ]
     return (
         reduce(lambda left, right: left.join(right, on="day", how="left"), per_day)

@@ -196,14 +196,12 @@ def content_hashes(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     The sum (mod 2^64) of 64-bit row hashes, with the count: equal sets of rows give equal hashes, and a
     repeated row does not cancel out.
     """
-    by = table.hash_by or "day"
-    hashed = frame.select(
-        pl.col("day"), pl.col(by).alias("part"), h=frame.hash_rows(seed=20_250_223).reinterpret(signed=True)
-    )
+    by = ["day", table.hash_by] if table.hash_by else ["day"]
     per_part = (
-        hashed.group_by("day", "part")
+        frame.select(*by, h=frame.hash_rows(seed=20_250_223))
+        .group_by(by)
         .agg(total=_wrapping_sum("h"), n=pl.len())
-        .with_columns(hash=pl.concat_str("n", pl.lit("-"), "total"))
+        .with_columns(hash=pl.concat_str("n", pl.lit("-"), "total"), part=pl.col(by[-1]))
         .sort("day", "part")
     )
     parts = pl.struct("part", "hash") if table.hash_by else pl.struct("part", "hash").head(0)
@@ -216,6 +214,6 @@ def content_hashes(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _wrapping_sum(column: str) -> pl.Expr:
     """Sum modulo 2^64 as two halves, since Polars does not promise how Int64 sums overflow."""
-    low = pl.col(column).reinterpret(signed=False) % 2**32
-    high = pl.col(column).reinterpret(signed=False) // 2**32
+    low = pl.col(column) & (2**32 - 1)
+    high = pl.col(column) // 2**32
     return pl.concat_str((high.sum() % 2**32).cast(pl.String), pl.lit("."), low.sum().cast(pl.String))
