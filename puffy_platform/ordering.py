@@ -19,7 +19,8 @@ def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     first, *others = columns
     values = frame[first].unique().sort()
     parts = frame.partition_by(first, as_dict=True) if len(values) > 1 else {(values.item(),): frame}
-    return pl.concat([parts[value,].sort(others) if others else parts[value,] for value in values])
+    in_order = (parts[value,] for value in values)
+    return pl.concat([part if is_sorted_by(part, others) else part.sort(others) for part in in_order])
 
 
 def merged_by(frame: pl.DataFrame, columns: Sequence[str], ties: Sequence[str]) -> pl.DataFrame:

@@ -6,13 +6,15 @@ Pure: a frame in, a frame of outcomes out. Outcomes never hold row values.
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 import polars as pl
 
 from puffy_platform.contract_pass import keeps
 from puffy_platform.ordering import ascends_by
 from puffy_platform.settings import Settings
-from puffy_platform.table import DayRange, Inputs, Table
+from puffy_platform.table import Check, DayRange, Inputs, Table
+from puffy_platform.threads import at_once
 
 __all__ = ["JUDGED", "OUTCOME_SCHEMA", "blocked_days", "check_names", "evaluate"]
 
@@ -50,8 +52,8 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
     `fail` that stops nothing because its severity is `warn`). A check that raises fails on all days with the kind of
     its error: a broken check must not look like a passed one.
     """
-    found = [_judge_contract(table, frame), _judge_key(table, frame)]
-    for check in table.checks:
+
+    def measure(check: Check) -> pl.DataFrame:
         try:
             measured = check.measure(frame, inputs, settings)
         except Exception as error:
@@ -66,7 +68,10 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
             )
         named = pl.col("status") if "status" in measured.columns else NOT_NAMED
         columns = ("day", "passed", "observed", "expected")
-        found.append(measured.select(pl.lit(check.name).alias("check"), *columns, named=named))
+        return measured.select(pl.lit(check.name).alias("check"), *columns, named=named)
+
+    general = (partial(_judge_contract, table, frame), partial(_judge_key, table, frame))
+    found = at_once((*general, *(partial(measure, check) for check in table.checks)))
     measured = pl.concat(found, how="vertical_relaxed")
     declared = pl.DataFrame(
         [(name, severity, text) for name, (severity, text) in check_names(table).items()],

@@ -22,6 +22,7 @@ FLOORS = {
     "clients": 0,
     "cycles": 0,
     "runs": 0,
+    "threads": 0,
     "contract_pass": 2,
     "outcomes": 2,
     "monitoring": 2,

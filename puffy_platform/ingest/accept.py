@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import partial
 
 import polars as pl
 
@@ -16,6 +14,7 @@ from puffy_platform.ingest.repairs import Repair
 from puffy_platform.ordering import sorted_by
 from puffy_platform.settings import Settings
 from puffy_platform.table import DayRange
+from puffy_platform.threads import at_once
 
 __all__ = ["index", "ingest"]
 
@@ -85,15 +84,8 @@ def _that_come_again(earlier: pl.LazyFrame, rows: pl.LazyFrame, first: dt.date) 
 
 
 def _read(files: Sequence[LandingFile], settings: Settings, repairs: Sequence[Repair]) -> list[Landed]:
-    """The files taken apart, in their order. As many at once as there are cores: much of what one takes is done by one
-    core alone."""
-    return list(_threads().map(lambda file: read_file(file, settings, repairs), files))
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """The same threads for all files: what an allocator keeps for a thread that has ended is not soon used again."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
+    """The files taken apart, in their order."""
+    return at_once(partial(read_file, file, settings, repairs) for file in files)
 
 
 def _event_hash() -> pl.Expr:

@@ -97,7 +97,7 @@ def _quoting(body: Bytes) -> tuple[Places, Places | None]:
     Quotes open and close in turn. One opens at the begin of a field and closes at its end, in the same line; or it
     closes and the next byte opens again, which is one quote in the field.
     """
-    found = _places(body, "\n\"")
+    found = _places(body, '\n"')
     is_end = body[found] == ord("\n")
     ends, quotes, line_of = found[is_end], found[~is_end], (np.cumsum(is_end) - 1)[~is_end]
     if body[-1] != ord("\n"):

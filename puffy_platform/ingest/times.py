@@ -31,7 +31,9 @@ def to_utc(text: pl.Series, zone: str) -> pl.DataFrame:
     rows = frame.with_row_index("row")
     is_usual = pl.col("event_ts").is_not_null()
     unusual = _take_apart(rows.filter(~is_usual).select("row", "text"), zone)
-    return pl.concat([found.select("row", *columns) for found in (rows.filter(is_usual), unusual)]).sort("row").drop("row")
+    return (
+        pl.concat([found.select("row", *columns) for found in (rows.filter(is_usual), unusual)]).sort("row").drop("row")
+    )
 
 
 def _usual_time(text: pl.Expr) -> pl.Expr:

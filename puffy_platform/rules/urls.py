@@ -137,7 +137,7 @@ def _address_parts(addresses: pl.Series) -> pl.Series:
 
 
 def parameter(query: pl.Expr, name: str) -> pl.Expr:
-    """Of a query, or of `parameters`, the first value of the parameter that is not empty, decoded; null if none. Its name is in any case."""
+    """The first value of the parameter that is not empty, decoded; null if none. Its name is in any case."""
     found = query.str.extract(f"(?i)&{re.escape(name)}=([^&]+)")
     return _rewritten(found, ("%", "+"), "[%+]", decode).str.strip_chars().replace("", None)
 
@@ -180,7 +180,9 @@ def _first_click_id(parameters: pl.Expr) -> pl.Expr:
 
     def first(texts: pl.Series) -> pl.Series:
         found = [set(_names(text)) if text else set() for text in texts]
-        return pl.Series([next((name for name in CLICK_IDS if name in names), None) for names in found], dtype=pl.String)
+        return pl.Series(
+            [next((name for name in CLICK_IDS if name in names), None) for names in found], dtype=pl.String
+        )
 
     return each_distinct(parameters, first, pl.String)
 

@@ -5,6 +5,7 @@ Contract, transform and checks. How each of them is read is in rules/ and event_
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import pandera.polars as pa
@@ -18,6 +19,7 @@ from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
 from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
 from puffy_platform.settings import Settings
 from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.threads import at_once
 
 __all__ = ["TABLE"]
 
@@ -105,37 +107,59 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     Each is done once a distinct text. While the rows are put in order they carry their texts' places, not the texts.
     """
     raw = inputs["raw_events"].filter(days.covers("event_day")).rename({"day": "landing_day", "event_day": "day"})
-    raw_rows = raw.collect()
-    page_urls, page = places_of(raw_rows["page_url"])
-    referrers, origin = places_of(raw_rows["referrer"])
-    user_agents, agent = places_of(raw_rows["user_agent"])
-    has_data = raw_rows["event_name"].is_in(EMAIL_EVENTS)
-
-    pages = page_urls.to_frame("page_url").with_columns(page=page_parts(pl.col("page_url"))).unnest("page")
-    agents = user_agents.to_frame("agent").select(user_agent_parts(pl.col("agent"))).unnest("agent")
-    origins = (
-        referrers.to_frame("referrer")
-        .with_columns(pl.col("referrer").str.strip_chars().replace("", None))
-        .with_columns(referrer_host=referrer_host(pl.col("referrer")))
+    rows = raw.collect()
+    recorded = rows["referrer_recorded"]
+    works = (_pages, _in_order, _said, _origins, _agents)
+    (pages, page), (in_order, order), (said, saying), (origins, origin), (agents, agent) = at_once(
+        [partial(work, rows) for work in works]
     )
+    del rows  # its texts are much of what is held here
     # What the channel depends on, as one number.
-    kinds, kind = places_of((page.cast(pl.Int64) * len(origins) + origin) * 2 + raw_rows["referrer_recorded"])
+    kinds, kind = places_of((page.cast(pl.Int64) * len(origins) + origin) * 2 + recorded)
     came = pages.gather(kinds // 2 // len(origins)).hstack(origins.gather(kinds // 2 % len(origins)))
     channels = came.with_columns(referrer_recorded=kinds % 2 == 1).select(channel=load_rules(settings).channel())
+    found = ((pages, page), (origins, origin), (agents, agent), (channels, kind), (said, saying))
+    spread = [
+        texts.select(pl.col(set(texts.columns) & set(COLUMNS)).gather(place.gather(order))) for texts, place in found
+    ]
+    return pl.concat([in_order, *spread], how="horizontal").lazy().select(COLUMNS)
+
+
+def _pages(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The distinct page URLs taken apart, and each row's place among them."""
+    urls, place = places_of(rows["page_url"])
+    return urls.to_frame("page_url").with_columns(page=page_parts(pl.col("page_url"))).unnest("page"), place
+
+
+def _origins(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The same of the referrers."""
+    texts, place = places_of(rows["referrer"])
+    referrers = texts.str.strip_chars().replace("", None).to_frame("referrer")
+    return referrers.with_columns(referrer_host=referrer_host(pl.col("referrer"))), place
+
+
+def _agents(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The same of the user agents."""
+    agents, place = places_of(rows["user_agent"])
+    return agents.to_frame("agent").select(user_agent_parts(pl.col("agent"))).unnest("agent"), place
+
+
+def _said(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """What event_data says, of the events that may say it, and each row's place among these; null of the others."""
+    may_say = rows["event_name"].is_in(EMAIL_EVENTS)
     said = (
-        purchase_fields(raw_rows.lazy().filter(has_data).select("event_name", "event_data"))
+        purchase_fields(rows.lazy().filter(may_say).select("event_name", "event_data"))
         .with_columns(email_hash=email_hash(pl.col("event_name"), pl.col("event_data")))
         .select("transaction_id", "revenue_cents", "items", "items_total_cents", "email_hash")
-        .collect()
     )
-    rows = raw_rows.drop("page_url", "referrer", "user_agent", "event_data", "timestamp_kind").with_columns(
-        page=page, origin=origin, agent=agent, kind=kind, said=places_among(has_data)
-    )
-    del raw_rows  # its texts are much of what is held here
-    rows = sorted_by(rows, ("day", *SORT))
-    found = {"page": pages.drop("query", "parameters"), "origin": origins, "agent": agents, "kind": channels, "said": said}
-    spread = [texts.gather(rows[places]) for places, texts in found.items()]
-    return pl.concat([rows.drop(list(found)), *spread], how="horizontal").lazy().select(COLUMNS)
+    return said.collect(), places_among(may_say)
+
+
+def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows in storage order, without the texts that others take apart; and where each of them stood."""
+    plain = rows.drop("page_url", "referrer", "user_agent", "event_data", "timestamp_kind").with_row_index("stood")
+    in_order = sorted_by(plain, ("day", *SORT))
+    return in_order.drop("stood"), in_order["stood"]
 
 
 def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
