@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
-__all__ = ["at_once"]
+__all__ = ["at_once", "in_turn"]
 
 T = TypeVar("T")
 
@@ -22,9 +22,14 @@ def at_once(works: Iterable[Callable[[], T]]) -> list[T]:
 
     Works that themselves ask for this have theirs done one after the other: threads never wait for each other.
     """
+    return list(in_turn(works))
+
+
+def in_turn(works: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """The same, each as soon as it is there. Works not yet begun are dropped when nobody asks for more."""
     if getattr(_this_thread, "is_at_work", False):
-        return [work() for work in works]
-    return list(_threads().map(lambda work: work(), works))
+        return (work() for work in works)
+    return _threads().map(lambda work: work(), works)
 
 
 @cache

@@ -13,11 +13,13 @@ import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from puffy_platform.ingest.landing import IgnoredFile, LandingFile, content_hash, find_landing_files
 from puffy_platform.ingest.repairs import Repair, repairs_key
 from puffy_platform.table import DayRange
+from puffy_platform.threads import in_turn
 
 __all__ = ["Landing"]
 
@@ -45,19 +47,15 @@ class Landing:
         """Look at the folder (a missing one is empty); `memory` is the file of remembered hashes."""
         found, ignored = find_landing_files(folder) if folder.is_dir() else ([], [])
         remembered = _load(memory)
+        stats = {file: stat for file in found if (stat := _stat(file.path)) is not None}
+        keys = {file: _key(file, stat) for file, stat in stats.items()}
+        read = in_turn(partial(_content_hash, file.path) for file, key in keys.items() if key not in remembered)
         hashes: dict[Path, str] = {}
-        modified: dict[Path, float] = {}
         now_known: dict[str, str] = {}
-        there, saved_at = [], time.monotonic()
-        for file in found:
-            try:
-                stat = file.path.stat()
-            except FileNotFoundError:
-                continue
-            there.append(file)
-            modified[file.path] = stat.st_mtime
-            key = f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
-            hashes[file.path] = remembered.get(key) or _hash(file.path)
+        saved_at = time.monotonic()
+        for file, stat in stats.items():
+            key = keys[file]
+            hashes[file.path] = remembered[key] if key in remembered else next(read)
             if time.time() - max(stat.st_mtime, stat.st_ctime) > YOUNG_SECONDS:
                 now_known[key] = hashes[file.path]
             if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
@@ -66,8 +64,9 @@ class Landing:
         if now_known != remembered:
             _save(memory, now_known)
         by_day: dict[dt.date, list[LandingFile]] = defaultdict(list)
-        for file in there:
+        for file in stats:
             by_day[file.day].append(file)
+        modified = {file.path: stat.st_mtime for file, stat in stats.items()}
         return cls({day: tuple(files) for day, files in by_day.items()}, hashes, tuple(ignored), modified, repairs)
 
     @property
@@ -87,7 +86,18 @@ class Landing:
         return [file for day in days for file in self.files.get(day, ())]
 
 
-def _hash(path: Path) -> str:
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _key(file: LandingFile, stat: os.stat_result) -> str:
+    return f"{file.path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
+
+
+def _content_hash(path: Path) -> str:
     try:
         return content_hash(path)
     except OSError:

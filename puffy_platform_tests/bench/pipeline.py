@@ -33,6 +33,7 @@ CONTENDERS = {
     "pandas": "pandas script, core steps only",
 }
 CORE = {
+    "plan",
     "ingest",
     "events_enriched",
     "purchases",
@@ -123,7 +124,7 @@ def _stages(said: dict[str, tuple[float, float, float]], floor: Cost | None) -> 
     yield "\n| stage | wall s | of the floor | CPU s | of the floor | peak MiB so far |\n|---|--:|--:|--:|--:|--:|"
     core = [said[name] for name in said if name in CORE]
     together = (sum(wall for wall, _, _ in core), sum(cpu for _, cpu, _ in core), max(peak for _, _, peak in core))
-    for name, (wall, cpu, peak) in [("core tables (ingest to channel_summary)", together), *said.items()]:
+    for name, (wall, cpu, peak) in [("core tables (plan to channel_summary)", together), *said.items()]:
         yield (
             f"| {name} | {wall:.2f} | {_ratio(wall, floor and floor.wall)} "
             f"| {cpu:.2f} | {_ratio(cpu, floor and floor.cpu)} | {peak:,.0f} |"

@@ -20,8 +20,6 @@ def _cpu() -> float:
 
 def main(home: Path, settings_file: Path | None = None) -> None:
     platform = Platform(load_settings(home, settings_file))
-    days = platform.landing().days
-    assert days is not None
     found: dict[str, tuple[float, float, float]] = {}
 
     def stage(name: str, work: Callable[[], object]) -> None:
@@ -30,7 +28,13 @@ def main(home: Path, settings_file: Path | None = None) -> None:
         found[name] = (time.monotonic() - wall, _cpu() - cpu, peak_mib())
 
     plans: list[Plan] = []
-    stage("plan", lambda: plans.append(affected(platform, days)))
+
+    def plan() -> None:
+        days = platform.landing().days
+        assert days is not None
+        plans.append(affected(platform, days))
+
+    stage("plan", plan)
     planned = plans[0].hull()
     assert planned is not None
     stage("ingest", lambda: materialise_ingest(platform, planned, run_id="bench", force=False))
