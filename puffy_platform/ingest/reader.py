@@ -26,6 +26,7 @@ from puffy_platform.settings import Settings
 __all__ = ["DRIFT_SCHEMA", "Landed", "no_quarantine", "no_rows", "read_content", "read_file"]
 
 SEPARATOR = "\x1f"
+HASHED_AT_ONCE = 1 << 16
 # Beginnings of files that are no text; a NUL byte soon after says that it is no coincidence.
 GZIP = b"\x1f\x8b"
 NO_TEXT = {GZIP: "gzip data", b"PAR1": "Parquet data", b"PK\x03\x04": "a zip archive or a workbook"}
@@ -139,8 +140,10 @@ def _as_raw_events(rows: pl.DataFrame, file: LandingFile, referrer_recorded: pl.
     written = {"timestamp": pl.col("event_ts").dt.epoch("us").cast(pl.String)}
     identity = [written.get(name, pl.col(name)).fill_null("") for name in (*RAW_COLUMNS, "extra")]
     event_hash = plh.concat_str(identity, separator=SEPARATOR).nchash.xxh3_128()
+    # Some rows at a time: what is hashed, the texts one after the other, is as large as the file.
+    hashed = [some.select(event_hash=event_hash) for some in (rows.head(0), *rows.iter_slices(HASHED_AT_ONCE))]
     return (
-        rows.with_columns(event_hash=event_hash)
+        rows.hstack(pl.concat(hashed))
         .with_columns(
             event_id=pl.col("event_hash").cast(pl.String),
             id_high=(pl.col("event_hash") // 2**64).cast(pl.UInt64).reinterpret(signed=True),
