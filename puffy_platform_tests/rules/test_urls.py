@@ -97,6 +97,20 @@ def test_parameters_of_a_query(query: str, expected: dict[str, str]) -> None:
     assert {name: value for name, value in parameters.items() if value is not None} == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("gclid=Cj0KCQ&utm_source=google&size=Q", "&gclid&utm_source=google&size"),
+        ("UTM_Source=Google&GCLID=Cj0KCQ", "&UTM_Source=Google&GCLID"),
+        ("gclid=&utm_source=&size&fbclid=1", "&fbclid"),
+        ("next==a&x==", "&next&x"),
+        ("", "&"),
+    ],
+)
+def test_what_a_query_says_beside_values_that_differ(query: str, expected: str) -> None:
+    assert parts(f"https://puffy.com/?{query}")["parameters"] == expected
+
+
 def test_an_encoded_question_mark_begins_the_query() -> None:
     found = parts("https://puffy.com/cart%3Futm_source%3Dgoogle%26utm_medium%3Dcpc?size=Q")
     assert (found["path"], found["utm_source"], found["utm_medium"]) == ("/cart", "google", "cpc")
