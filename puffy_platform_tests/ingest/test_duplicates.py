@@ -32,6 +32,7 @@ from puffy_platform_tests.ingest.delivery import (
 )
 
 NEXT_DAY = "events_20250302.csv"
+ONE_DAY = dt.timedelta(days=1)
 
 
 def originals(tables: Tables) -> list[tuple[str, int, str, int]]:
@@ -46,6 +47,17 @@ def test_a_row_repeated_in_its_file_is_a_duplicate_of_the_first_line_that_says_i
     assert drift_of(tables)["duplicates"] == 3
     assert drift_of(tables)["revenue_cents"] == 2 * 349_00
     assert tables["duplicate_events"]["revenue_cents"].sum() == 349_00
+
+
+def test_each_file_counts_its_own_rows_whatever_other_files_repeat(tmp_path: Path) -> None:
+    second = "events_20250301.a.csv"  # by its name it comes first
+    rows = [event(client_id=str(number)) for number in range(4)]
+    files = {second: rows[:1], NAME: rows[:3], NEXT_DAY: [rows[3], rows[0], rows[0]]}
+    tables = land(tmp_path, {name: as_csv(sent) for name, sent in files.items()}, days=DayRange(DAY, DAY + ONE_DAY))
+    found = tables["file_drift"].select("source_file", "accepted", "duplicates").sort("source_file").rows()
+    assert found == [(second, 1, 0), (NAME, 2, 1), (NEXT_DAY, 1, 2)]
+    accepted = dict(tables["raw_events"]["source_file"].value_counts().iter_rows())
+    assert accepted == {second: 1, NAME: 2, NEXT_DAY: 1}
 
 
 def test_rows_that_differ_in_any_field_are_no_duplicates(tmp_path: Path) -> None:
