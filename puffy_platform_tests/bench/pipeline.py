@@ -55,10 +55,11 @@ def make_home(root: Path, events: int, days: int = DAYS) -> tuple[Path, int]:
 
 
 def forget(home: Path) -> None:
-    """Remove everything that was computed."""
+    """Remove everything that was computed, and what is remembered of the files."""
     for name in ("warehouse", "dagster", "floor"):
         shutil.rmtree(home / name, ignore_errors=True)
-    (home / "marts.duckdb").unlink(missing_ok=True)
+    for name in ("marts.duckdb", "landing_hashes.json"):
+        (home / name).unlink(missing_ok=True)
 
 
 def puffy_run(home: Path, days: int = DAYS, first: dt.date = FIRST_DAY) -> Cost:
