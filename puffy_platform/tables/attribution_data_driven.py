@@ -70,6 +70,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         for window in settings.attribution.windows_days
         for day, evidence in evidence_as_of(journeys, days, window, chosen.rolling_days)
     ]
+    del journeys  # much, and counted: the models need the room
     credited = attribute(
         (evidence for _, _, evidence in cases),
         models=model_names(chosen.markov_orders),
