@@ -12,7 +12,7 @@ __all__ = ["ascends_by", "is_sorted_by", "merged_by", "sorted_by"]
 def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """`frame.sort(columns)`, without touching rows that are in that order; of the first column there are few values.
 
-    The rows of each are sorted by themselves: several short sorts by one column less are half the work of a long one.
+    The rows of each are sorted by themselves: several short sorts by one column less are less work than a long one.
     """
     if is_sorted_by(frame, columns):
         return frame

@@ -83,10 +83,8 @@ def _page_parts(urls: pl.Series) -> pl.Series:
     parts = _split(urls).with_columns(parameters=_parameters(pl.col("query")))
     # Queries differ in their click ids; what they say beside them repeats.
     parameters, place = places_of(parts["parameters"])
-    text = pl.col("parameters")
-    said = parameters.to_frame("parameters").select(
-        click_id_type=_first_click_id(text), **{name: parameter(text, name) for name in UTM}
-    )
+    utm = {name: parameter(pl.col("parameters"), name) for name in UTM}
+    said = parameters.to_frame("parameters").select(click_id_type=_first_click_ids(parameters), **utm)
     return parts.hstack(said.select(pl.all().gather(place))).select(list(PAGE_PARTS)).to_struct()
 
 
@@ -175,16 +173,10 @@ def decode(value: str) -> str:
     return value.translate(_CONTROL_CHARACTERS)
 
 
-def _first_click_id(parameters: pl.Expr) -> pl.Expr:
+def _first_click_ids(parameters: pl.Series) -> pl.Series:
     """Of the parameters present the one that stands first in CLICK_IDS."""
-
-    def first(texts: pl.Series) -> pl.Series:
-        found = [set(_names(text)) if text else set() for text in texts]
-        return pl.Series(
-            [next((name for name in CLICK_IDS if name in names), None) for names in found], dtype=pl.String
-        )
-
-    return each_distinct(parameters, first, pl.String)
+    found = [set(_names(text)) if text else set() for text in parameters]
+    return pl.Series([next((name for name in CLICK_IDS if name in names), None) for names in found], dtype=pl.String)
 
 
 def _with_question_mark(url: str) -> str:
