@@ -10,6 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
@@ -137,51 +138,40 @@ def store(
     while they were computed are left alone.
     """
     rolled_back = _rolled_back_meanwhile(platform, ledger, table, span)
-    contents = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
-    money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
-    nothing = {"rows": 0, "content_hash": "", "parts": []}
-    good = [day for day in span if day not in (held_back or ()) and day not in rolled_back]
-    before = {day: ledger.get(table.name, day) for day in good}
-
-    def content_hash(day: dt.date) -> str:
-        return str(contents.get(day, nothing)["content_hash"])
-
-    def is_changed(day: dt.date) -> bool:
-        entry = before[day]
-        return content_hash(day) != (entry.content_hash if entry else "")
-
-    snapshot, written = write(platform, table, [day for day in good if is_changed(day)], rows, run_id)
-    definition, now = remember_definition(platform, table), dt.datetime.now(dt.UTC)
+    held = (held_back or set()) - rolled_back
+    good = [day for day in span if day not in held and day not in rolled_back]
+    definition, began = remember_definition(platform, table), dt.datetime.now(dt.UTC)
+    nothing = Entry(table.name, span.first, 0, "", {}, definition, "", "", 0, None, run_id, began)
+    known = {day: ledger.get(table.name, day) or replace(nothing, day=day) for day in span}
+    contents = _contents(table, span, rows)
+    changed = [day for day in good if contents[day]["content_hash"] != known[day].content_hash]
+    snapshot, written = write(platform, table, changed, rows, run_id)
+    recorded: dict[str, Any] = {"run_id": run_id, "recorded_at": dt.datetime.now(dt.UTC)}
     entries = []
     for day in good:
-        content = contents.get(day, nothing)
-        known = before[day]
-        version, files = written.get(day) or ((known.version, known.files) if known else (0, ""))
-        entries.append(
-            Entry(
-                table=table.name,
-                day=day,
-                rows=content["rows"],
-                content_hash=content["content_hash"],
-                parts={part["part"]: part["hash"] for part in content["parts"]},
-                definition_hash=definition,
-                inputs_hash=hashes[day],
-                files=files,
-                version=version,
-                money_cents=money.get(day, 0) if table.money else None,
-                run_id=run_id,
-                recorded_at=now,
-            )
-        )
-    nothing_yet = Entry(table.name, span.first, 0, "", {}, definition, HELD_BACK, "", 0, None, run_id, now)
-    held = [(day, ledger.get(table.name, day) or nothing_yet) for day in (held_back or set()) - rolled_back]
-    kept = [
-        replace(known, day=day, inputs_hash=HELD_BACK, run_id=run_id, recorded_at=now)
-        for day, known in held
-        if known.is_recorded
-    ]
+        version, files = written.get(day, (known[day].version, known[day].files))
+        computed: dict[str, Any] = {**contents[day], "definition_hash": definition, "inputs_hash": hashes[day]}
+        entries.append(replace(known[day], **computed, **recorded, version=version, files=files))
+    kept = [replace(known[day], inputs_hash=HELD_BACK, **recorded) for day in held if known[day].is_recorded]
     ledger.record(entries + kept, snapshot)
     return [DayResult(e.day, e.rows, e.money_cents, e.day in written, recomputed=True) for e in entries]
+
+
+def _contents(table: Table, span: DayRange, rows: pl.DataFrame) -> dict[dt.date, dict[str, Any]]:
+    """What an Entry says of the rows of each day: how many, their hashes and, where the table has money, their sum."""
+    hashes = {row["day"]: row for row in content_hashes(table, rows).iter_rows(named=True)}
+    money = dict(rows.group_by("day").agg(pl.col(table.money).sum()).iter_rows()) if table.money else {}
+    nothing = {"rows": 0, "content_hash": "", "parts": []}
+    found = {day: hashes.get(day, nothing) for day in span}
+    return {
+        day: {
+            "rows": of_day["rows"],
+            "content_hash": of_day["content_hash"],
+            "parts": {part["part"]: part["hash"] for part in of_day["parts"]},
+            "money_cents": money.get(day, 0) if table.money else None,
+        }
+        for day, of_day in found.items()
+    }
 
 
 def write(
