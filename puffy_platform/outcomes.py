@@ -55,7 +55,7 @@ def evaluate(table: Table, frame: pl.DataFrame, inputs: Inputs, days: DayRange, 
 
     def measure(check: Check) -> pl.DataFrame:
         try:
-            measured = check.measure(frame, inputs, settings)
+            measured = check.measure(frame, inputs, days, settings)
         except Exception as error:
             measured = (
                 days.frame()

@@ -127,16 +127,17 @@ class Reads:
 class Check:
     """A statement about each day of a table, computed from frames in hand.
 
-    `measure(frame, inputs, settings)` gets the computed rows (eager, all days of the range), the table's
-    inputs and the settings, and returns one row a day: `day` (Date), `passed` (Boolean; null = could not be
-    judged), `observed` and `expected` (String, no personal values). A day it does not return is reported as
-    skipped, never as passed. Severity `error` stops the day from being written; `warn` reports. With a column
-    `status` (String) it names the status itself, for example `not enough history`; null leaves it to `passed`.
+    `measure(frame, inputs, days, settings)` gets the computed rows (eager, all days of the range), the table's
+    inputs, the range and the settings, and returns one row a day: `day` (Date), `passed` (Boolean; null = could
+    not be judged), `observed` and `expected` (String, no personal values). A day of the range that it does not
+    return is reported as skipped, never as passed; other days it may leave out, though the inputs hold them. Severity
+    `error` stops the day from being written; `warn` reports. With a column `status` (String) it names the status
+    itself, for example `not enough history`; null leaves it to `passed`.
     """
 
     name: str
     description: str
-    measure: Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]
+    measure: Callable[[pl.DataFrame, Inputs, DayRange, Settings], pl.DataFrame]
     severity: Severity = "error"
 
 

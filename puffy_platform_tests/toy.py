@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, Inputs, Table
+from puffy_platform.table import Check, DayRange, Inputs, Table
 
 
 class ToyContract(pa.DataFrameModel):
@@ -18,7 +18,7 @@ class ToyContract(pa.DataFrameModel):
         strict = True
 
 
-def few_numbers(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def few_numbers(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     return frame.group_by("day").agg(
         passed=pl.len() < 3, observed=pl.format("{} rows", pl.len()), expected=pl.lit("under 3 rows")
     )

@@ -108,10 +108,10 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return anomalies(inputs["daily_metrics"].collect(), days, settings.monitoring).lazy()
 
 
-def is_usual(metrics: tuple[str, ...]) -> Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]:
+def is_usual(metrics: tuple[str, ...]) -> Callable[[pl.DataFrame, Inputs, DayRange, Settings], pl.DataFrame]:
     """A check of some metrics: the worst of their statuses, and the farthest of them in words."""
 
-    def measure(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    def measure(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
         rank = pl.col("status").replace_strict({name: place for place, name in enumerate(ORDER)}, return_dtype=pl.Int8)
         is_off = pl.col("status").is_in(["warn", "fail"])
         return (

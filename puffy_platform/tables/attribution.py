@@ -124,7 +124,7 @@ def paths(
     )
 
 
-def weights_sum_to_one(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def weights_sum_to_one(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Over a conversion's touchpoints, for each model and window, within 1e-9."""
     return (
         frame.group_by("day", *CREDIT)
@@ -140,7 +140,7 @@ def weights_sum_to_one(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every counted conversion is credited under each model and window, in all exactly its revenue."""
     windows = pl.LazyFrame({"window_days": settings.attribution.windows_days}, schema={"window_days": pl.Int64})
     expected = (
@@ -168,7 +168,7 @@ def money_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def some_are_attributed(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Conversions without a touchpoint in the longest window: not all of the day's, when there are enough."""
     longest = settings.attribution.longest_window_days
     return (

@@ -196,7 +196,7 @@ def _standing(spans: pl.DataFrame, amount: str, places: int, days: int) -> NDArr
     return changes[:, :-1].cumsum(axis=1)
 
 
-def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Each model and window adds up to the orders of the rolling window, and exactly to their revenue."""
     views = frame.group_by("day", *VIEW).agg(pl.col("orders").sum(), pl.col("revenue_cents").sum()).lazy()
     orders = (
@@ -232,7 +232,7 @@ def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def shares_sum_to_one(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def shares_sum_to_one(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Over the channels of each model and window that has shares, within 1e-6; without enough data there is none."""
     has_none = (pl.col("status") == "not_enough_data") == pl.col("share").is_null()
     return (

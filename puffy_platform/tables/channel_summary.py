@@ -72,7 +72,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     )
 
 
-def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Each model and window adds up to the day's orders, and exactly to their revenue."""
     orders = (
         inputs["attribution"]
@@ -104,7 +104,7 @@ def credit_is_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def sessions_are_complete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def sessions_are_complete(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """For each model and window the channels' sessions add up to the day's."""
     counted = inputs["sessions"].filter(pl.lit(settings.bots.include) | ~pl.col("is_bot"))
     expected = counted.group_by("day").agg(expected=pl.len())

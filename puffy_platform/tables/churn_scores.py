@@ -87,7 +87,7 @@ def _scored(customers: pl.DataFrame, version: str, model: dict[str, Any]) -> pl.
     )
 
 
-def everybody_at_risk_once(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def everybody_at_risk_once(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The rows of a day are the customers at risk on it."""
     counts = inputs["churn_features"].filter(at_risk(settings.churn)).group_by("day").len("expected").collect()
     rows = frame.group_by("day").agg(held=pl.col("customer_id").n_unique())
@@ -103,7 +103,7 @@ def everybody_at_risk_once(frame: pl.DataFrame, inputs: Inputs, settings: Settin
     )
 
 
-def scored_or_said_why(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def scored_or_said_why(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """With a model in force everybody has a probability, a group and the version; without one nobody has."""
     filled = pl.col("version", "churn_probability", "risk_group", "group_observed").is_not_null()
     promoted = inputs["churn_models"].filter(pl.col("status") == "promoted").select("day", in_force="version").collect()

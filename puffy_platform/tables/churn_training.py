@@ -137,7 +137,7 @@ def _hash(*frames: pl.DataFrame) -> str:
     return digest.hexdigest()[:16]
 
 
-def everybody_at_risk_is_in(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def everybody_at_risk_is_in(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """It learned from all customers at risk on its days whose horizon has been seen, each counted once a day."""
     churn = settings.churn
     wanted = [

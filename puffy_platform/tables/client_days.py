@@ -91,12 +91,12 @@ def _events_of_clients(inputs: Inputs) -> pl.LazyFrame:
     return inputs["events_enriched"].filter(pl.col("client_id").is_not_null())
 
 
-def _measure_events(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def _measure_events(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("revenue_cents").sum())
     return _compare_totals(frame, _events_of_clients(inputs).group_by("day").agg(totals), ("events", "revenue_cents"))
 
 
-def _measure_sessions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def _measure_sessions(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     sessions = inputs["sessions"].group_by("day").agg(pl.len().cast(pl.Int64).alias("sessions"))
     return _compare_totals(frame, sessions, ("sessions",))
 

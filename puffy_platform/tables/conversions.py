@@ -121,7 +121,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     )
 
 
-def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as there are purchases on the day."""
 
     def totals(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
@@ -143,7 +143,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> 
     )
 
 
-def one_unique_per_transaction(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def one_unique_per_transaction(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """No transaction id has two first purchases; every repeat and collision has a first one elsewhere."""
     is_unique = pl.col("kind") == "unique"
     is_first_twice = is_unique & (is_unique.sum().over("transaction_id") > 1)
@@ -155,7 +155,7 @@ def one_unique_per_transaction(frame: pl.DataFrame, inputs: Inputs, settings: Se
     return count_broken(frame, is_broken, "{} conversions of a wrong kind", "0 conversions")
 
 
-def few_collisions(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def few_collisions(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of the day's conversions whose transaction id the shop used before for another order."""
     limit = settings.thresholds.max_collision_share
     return (

@@ -99,12 +99,12 @@ def _shaped(customers: pl.DataFrame) -> pl.DataFrame:
     ).select(list(TABLE.schema))
 
 
-def totals_are_all_counted(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def totals_are_all_counted(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The customers' totals add up to the counted revenue to date."""
-    return measure_monetary(frame.select("day", monetary_cents="total_cents"), inputs, settings)
+    return measure_monetary(frame.select("day", monetary_cents="total_cents"), inputs, days, settings)
 
 
-def expectations_grow(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def expectations_grow(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """More purchases are expected in more days, and something is expected of everybody or of nobody."""
     columns = [f"expected_purchases_{horizon}d" for horizon in HORIZONS]
     grows = pl.all_horizontal(pl.col(less) <= pl.col(more) for less, more in pairwise(columns))

@@ -147,7 +147,7 @@ def _tried(found: Lifetime, customers: pl.DataFrame, earlier: pl.DataFrame, sett
     }
 
 
-def everybody_is_in(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def everybody_is_in(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The model was fitted to all customers with a counted order up to its fit day."""
     firsts = counted_orders(inputs).group_by("customer_id").agg(first_day=pl.col("day").min())
     expected = (
@@ -172,7 +172,7 @@ def everybody_is_in(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> 
     )
 
 
-def has_a_maximum(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def has_a_maximum(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Where there were enough customers, both models converged."""
     return frame.select(
         "day",
@@ -182,7 +182,7 @@ def has_a_maximum(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl
     )
 
 
-def holdout_is_met(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def holdout_is_met(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """In the holdout customers made between half and twice the purchases expected; of few nothing is said."""
     ratio = pl.col("holdout_actual") / pl.col("holdout_expected")
     return frame.select(
@@ -193,7 +193,7 @@ def holdout_is_met(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> p
     )
 
 
-def value_is_independent(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def value_is_independent(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Frequency and monetary value are not clearly correlated by more than 0.1: Gamma-Gamma takes that for granted."""
     return frame.select(
         "day",

@@ -61,7 +61,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return measure(inputs, settings, COUNTED_TABLES)
 
 
-def shares_are_parts(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def shares_are_parts(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The shares of a whole by channel, device and event sum to 1."""
     wholes = ("channel_share", "device_share", "event_share")
     return (
@@ -79,7 +79,7 @@ def shares_are_parts(frame: pl.DataFrame, inputs: Inputs, settings: Settings) ->
     )
 
 
-def money_agrees(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def money_agrees(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Cents of the day: raw purchases = events = purchases = conversions; those that count = every model and window of
     the attribution = of the channel summary = the journeys."""
 

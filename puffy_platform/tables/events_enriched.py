@@ -162,7 +162,7 @@ def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     return in_order.drop("stood"), in_order["stood"]
 
 
-def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as raw_events holds for the event day."""
     raw = (
         purchase_money(inputs["raw_events"].select("event_day", "event_name", "event_data"))
@@ -183,7 +183,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> 
     )
 
 
-def unknown_channel_share(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def unknown_channel_share(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of events whose channel cannot be told because the referrer was not recorded stays small."""
     limit = settings.thresholds.max_unknown_channel_share
     share = (pl.col("channel") == UNKNOWN).mean()

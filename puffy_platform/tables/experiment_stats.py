@@ -115,7 +115,7 @@ def _counted(assignments: pl.LazyFrame, inputs: Inputs, settings: Settings) -> p
     )
 
 
-def file_is_usable(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def file_is_usable(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The file of assignments, if there is one, can be read and names its columns: else the day keeps what it had."""
     mistake = load_assignments(settings).mistake
     return _on_days_with_events(inputs).with_columns(
@@ -125,7 +125,7 @@ def file_is_usable(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> p
     )
 
 
-def every_line_is_used(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def every_line_is_used(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """No line of the file near the day's assignments had to be left out; those that had are named."""
     problems = load_assignments(settings).problems
     named = problems.with_columns(text=pl.format("line {}: {}", "line", "rule")).group_by("day").agg("text")
@@ -145,7 +145,7 @@ def every_line_is_used(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def everyone_assigned_enters(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def everyone_assigned_enters(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many clients enter each experiment on a day as were assigned on it, in every metric; crawlers apart."""
     assigned = (
         _counted(load_assignments(settings).rows.lazy(), inputs, settings)
@@ -171,7 +171,7 @@ def everyone_assigned_enters(frame: pl.DataFrame, inputs: Inputs, settings: Sett
     )
 
 
-def sample_ratios(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def sample_ratios(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The variants have the planned sizes over all assignments up to the day, in the experiments that still assign."""
     rows = load_assignments(settings).rows.with_columns(day=pl.col("assigned_at").dt.date())
     found = []

@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
 # So many changes of columns a check names; the table names all.
 CHANGES_NAMED = 20
@@ -44,7 +44,7 @@ class FileDriftContract(pa.DataFrameModel):
         strict = True
 
 
-def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """rows in the files = rows in raw_events + duplicate_events + quarantined_events, counted in those tables."""
     placed = (
         pl.concat([inputs[name].select("day") for name in ("raw_events", "duplicate_events", "quarantined_events")])
@@ -67,7 +67,7 @@ def rows_are_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Cents in the files = cents of accepted, duplicate and quarantined rows."""
     from puffy_platform.event_data import PURCHASE, purchase_money
 
@@ -92,10 +92,10 @@ def revenue_is_conserved(frame: pl.DataFrame, inputs: Inputs, settings: Settings
     )
 
 
-def share_under(column: str, threshold: str) -> Callable[[pl.DataFrame, Inputs, Settings], pl.DataFrame]:
+def share_under(column: str, threshold: str) -> Callable[[pl.DataFrame, Inputs, DayRange, Settings], pl.DataFrame]:
     """A check that the share of `column` among a day's rows stays under settings.thresholds.<threshold>."""
 
-    def measure(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+    def measure(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
         limit: float = getattr(settings.thresholds, threshold)
         share = pl.col(column).sum() / pl.col("rows").sum()
         return frame.group_by("day").agg(
@@ -107,7 +107,7 @@ def share_under(column: str, threshold: str) -> Callable[[pl.DataFrame, Inputs, 
     return measure
 
 
-def columns_are_as_declared(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def columns_are_as_declared(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every file has the columns of the contract under their own names, and no others."""
     renamed = pl.col("renamed").list.eval(
         pl.format("{} renamed to {}", pl.element().struct.field("meant"), pl.element().struct.field("seen"))
@@ -125,7 +125,7 @@ def columns_are_as_declared(frame: pl.DataFrame, inputs: Inputs, settings: Setti
     return _days_without(frame, what, "as declared", "the seven columns of the raw event")
 
 
-def files_can_be_read(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def files_can_be_read(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """No file is empty, only a header, or unreadable."""
     odd = (
         frame.filter(pl.col("status") != "read")

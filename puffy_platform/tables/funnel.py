@@ -94,7 +94,7 @@ def _counted(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     return inputs["events_enriched"].filter(pl.col("client_id").is_not_null() & human)
 
 
-def every_viewer_enters(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def every_viewer_enters(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Step 1 holds, over all channels, exactly the clients that viewed a page on the day."""
     viewers = (
         _counted(inputs, settings)
@@ -117,7 +117,7 @@ def every_viewer_enters(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
     )
 
 
-def steps_narrow(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def steps_narrow(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Nobody reaches a step without the one before; who dropped is who did not go on; all steps are there."""
     went_on = pl.col("reached").shift(-1).over("day", "channel")
     is_last = pl.col("step") == len(STEPS)

@@ -35,7 +35,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     return measure_hours(inputs, settings)
 
 
-def hours_add_up(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def hours_add_up(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Events, sessions, clients, orders and cents of a day's hours are those of the day."""
     people = pl.lit(settings.bots.include) | ~pl.col("is_bot")
     sessions = inputs["sessions"].filter(people).group_by("day")

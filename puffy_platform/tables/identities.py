@@ -75,7 +75,7 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     )
 
 
-def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     linked_since = inputs["identity_links"].group_by("client_id").agg(pl.col("day").min())
     primary = frame.lazy().filter("is_primary")
     right = primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
@@ -96,7 +96,7 @@ def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, settings: Settings
     )
 
 
-def _measure_each_pair_once(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def _measure_each_pair_once(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     first_days = inputs["identity_links"].group_by("client_id", "customer_id").agg(pl.col("day").min())
     return (
         inputs["identity_links"]

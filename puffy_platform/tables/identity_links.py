@@ -50,7 +50,7 @@ def _identified(inputs: Inputs) -> pl.LazyFrame:
     return inputs["events_enriched"].filter(pl.col("client_id").is_not_null() & pl.col("email_hash").is_not_null())
 
 
-def _measure_no_pair_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def _measure_no_pair_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     expected = _identified(inputs).group_by("day").agg(pairs=pl.struct("client_id", "email_hash").n_unique())
     return (
         expected.join(frame.lazy().group_by("day").agg(linked=pl.len()), on="day", how="left")

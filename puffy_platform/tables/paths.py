@@ -146,7 +146,7 @@ def timeline(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
     )
 
 
-def every_order_has_a_path(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def every_order_has_a_path(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many converted journeys, and as much revenue, as counted conversions of the day."""
     orders = (
         inputs["conversions"]
@@ -172,7 +172,7 @@ def every_order_has_a_path(frame: pl.DataFrame, inputs: Inputs, settings: Settin
     )
 
 
-def touches_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def touches_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Touchpoints in order, inside the longest window, counted; one open journey a client, without money."""
     longest = dt.timedelta(days=settings.attribution.longest_window_days)
     touched_at, ended_at = pl.col("touches").struct.field("touched_at"), pl.col("ended_at")

@@ -98,7 +98,7 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     )
 
 
-def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many purchases, and as much revenue, as events_enriched holds for the day."""
     events = (
         inputs["events_enriched"]
@@ -119,7 +119,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> 
     )
 
 
-def revenue_matches_items(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def revenue_matches_items(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of orders whose revenue is not the sum of their lines stays under the threshold.
 
     Orders with a line without a price cannot be judged and are left out; a day with only such is skipped.
@@ -139,7 +139,7 @@ def revenue_matches_items(frame: pl.DataFrame, inputs: Inputs, settings: Setting
     )
 
 
-def no_zero_revenue(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def no_zero_revenue(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every order has revenue."""
     zero = pl.col("is_zero_revenue").sum()
     return frame.group_by("day").agg(

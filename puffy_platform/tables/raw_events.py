@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
 
 
 class RawEventsContract(pa.DataFrameModel):
@@ -50,7 +50,7 @@ class RawEventsContract(pa.DataFrameModel):
         strict = True
 
 
-def empty_client_share(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def empty_client_share(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of events without a client id stays under the threshold: such events make no session."""
     limit = settings.thresholds.max_empty_client_share
     share = pl.col("client_id").is_null().mean()
@@ -61,7 +61,7 @@ def empty_client_share(frame: pl.DataFrame, inputs: Inputs, settings: Settings) 
     )
 
 
-def timestamps_are_explicit(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def timestamps_are_explicit(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every timestamp says its offset; a naive one is read in the shop's zone, which is a guess."""
     naive = (pl.col("timestamp_kind") == "naive").sum()
     return frame.group_by("day").agg(

@@ -187,14 +187,14 @@ def fold(events: pl.LazyFrame) -> pl.LazyFrame:
     ).with_columns(session_id=plh.col("session_id").nchash.xxh3_128().cast(pl.String))
 
 
-def times_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def times_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """started_at <= ended_at, duration is their difference, and the row is on its start's day."""
     lasted = LASTED_SECONDS
     agrees = (lasted >= 0) & (lasted == pl.col("duration_seconds")) & (pl.col("started_at").dt.date() == pl.col("day"))
     return _sessions_that_break_it(frame, ~agrees)
 
 
-def counts_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def counts_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The counted kinds are no more than all events, and only sessions with a purchase have revenue."""
     is_over = pl.sum_horizontal(*COUNTED_EVENTS) > pl.col("events")
     return _sessions_that_break_it(frame, is_over | ((pl.col("purchases") == 0) & (pl.col("revenue_cents") != 0)))
@@ -204,7 +204,7 @@ def _sessions_that_break_it(frame: pl.DataFrame, is_broken: pl.Expr) -> pl.DataF
     return count_broken(frame, is_broken, "{} sessions do not", "every session does")
 
 
-def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def events_in_one_session(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every event with a client id is inside exactly one session, and sessions hold nothing else.
 
     Counted anew: an event belongs to its client's last session started at or before it, and may not lie after

@@ -110,7 +110,7 @@ def visits_before(
     )
 
 
-def every_order_has_a_journey(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def every_order_has_a_journey(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as counted conversions."""
     orders = (
         inputs["conversions"]
@@ -132,7 +132,7 @@ def every_order_has_a_journey(frame: pl.DataFrame, inputs: Inputs, settings: Set
     )
 
 
-def paths_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def paths_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Touches in order and inside the window, no more of them than sessions; nulls where there is none."""
     has_touch = pl.col("touchpoints") > 0
     is_inside = pl.col("first_touch_at") >= pl.col("converted_at") - pl.duration(days="window_days")

@@ -33,7 +33,7 @@ DAYS = DayRange(dt.date(2025, 3, 8), dt.date(2025, 3, 9))
 FAULT = "https://puffy.com/fault"
 
 
-def no_faults(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def no_faults(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     faults = (pl.col("page_url") == FAULT).sum()
     return frame.group_by("day").agg(
         passed=faults == 0, observed=pl.format("{} faulty page", faults), expected=pl.lit("none")

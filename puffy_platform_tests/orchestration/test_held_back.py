@@ -33,7 +33,7 @@ FAULT = "https://puffy.com/fault"
 DOWNSTREAM = [name for name, table in TABLES.items() if table.transform and name != "events_enriched"]
 
 
-def no_faults(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def no_faults(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     faults = (pl.col("page_url") == FAULT).sum()
     return frame.group_by("day").agg(
         passed=faults == 0, observed=pl.format("{} faulty page", faults), expected=pl.lit("none")

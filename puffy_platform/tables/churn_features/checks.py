@@ -5,24 +5,24 @@ from __future__ import annotations
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Inputs, count_broken
+from puffy_platform.table import DayRange, Inputs, count_broken
 from puffy_platform.tables.churn_features.features import counted_orders
 
 __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
 
 
-def measure_monetary(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_monetary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Do the customers' totals add up to the counted revenue to date?"""
     return _against_orders_to_date(frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents")
 
 
-def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Is there a row for each customer with an order to date?"""
     rows = pl.col("customer_id").n_unique().cast(pl.Int64)
     return _against_orders_to_date(frame, inputs, rows, "expected_buyers", "{} customers")
 
 
-def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Is no shorter window's total above a longer one's?"""
     nested = pl.all_horizontal(
         pl.col(f"{name}_{short}d") <= pl.col(f"{name}_{long}d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Inputs
+from puffy_platform.table import DayRange, Inputs
 
 __all__ = ["measure_calibration", "measure_drift", "measure_in_force"]
 
@@ -14,7 +14,7 @@ MAX_CALIBRATION_ERROR = 0.1
 NAMED = 3
 
 
-def measure_in_force(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_in_force(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Is at most one version in force, the only one with parameters, and clearly better than both baselines?"""
     is_promoted = pl.col("status") == "promoted"
     is_sound = (pl.col("gain_recency_low") > 0) & (pl.col("gain_p_alive_low") > 0) & pl.col("parameters").is_not_null()
@@ -31,7 +31,7 @@ def measure_in_force(frame: pl.DataFrame, inputs: Inputs, settings: Settings) ->
     )
 
 
-def measure_drift(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_drift(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Are the customers of the day those the model in force has seen, by every feature's stability index?"""
     limit = settings.churn.max_psi
     moved = (
@@ -48,7 +48,7 @@ def measure_drift(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl
     )
 
 
-def measure_calibration(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_calibration(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Did about as many churn in the holdout as the model in force expected, in every group of it?"""
     return frame.filter(pl.col("status") == "promoted").select(
         "day",

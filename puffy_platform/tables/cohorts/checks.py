@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Inputs, count_broken
+from puffy_platform.table import DayRange, Inputs, count_broken
 from puffy_platform.tables.cohorts.cells import counted_orders
 from puffy_platform.tables.cohorts.contract import MEASURED, PERIODS
 
@@ -17,19 +17,21 @@ __all__ = [
 ]
 
 
-def measure_active_within_size(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_active_within_size(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     is_broken = pl.col("active") > pl.col("cohort_size")
     return count_broken(frame, is_broken, "{} cells with more active than members", "none")
 
 
-def measure_null_while_incomplete(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_null_while_incomplete(
+    frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings
+) -> pl.DataFrame:
     filled = pl.all_horizontal(pl.col(MEASURED).is_not_null())
     empty = pl.all_horizontal(pl.col(MEASURED).is_null())
     is_right = pl.when("is_complete").then(filled).otherwise(empty)
     return count_broken(frame, ~is_right, "{} cells filled too early or empty too late", "none")
 
 
-def measure_units_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_units_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     return (
         frame.group_by("day", "member", "unit")
         .agg(pl.col("cohort_size").sum())
@@ -46,7 +48,7 @@ def measure_units_agree(frame: pl.DataFrame, inputs: Inputs, settings: Settings)
     )
 
 
-def measure_customer_revenue(frame: pl.DataFrame, inputs: Inputs, settings: Settings) -> pl.DataFrame:
+def measure_customer_revenue(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     orders = counted_orders(inputs).group_by(day="active_day").agg(expected=pl.col("revenue_cents").sum())
     held = (
         frame.lazy()
