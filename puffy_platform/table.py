@@ -94,6 +94,8 @@ class Reads:
     including the day. With `touching`, only rows whose date in that column is the day itself are read
     (`events_enriched` reads the landing days around a day, and of those the rows of that event day). `sparse` says that
     the transform looks at few of the window's days or rows, by a filter: the others are then not read from disk.
+    With `sharing`, only rows are read whose value in that column, never null, a row of the days themselves has too: no
+    other row of history can matter to them (`identities` reads the links of the clients that were linked on the day).
     """
 
     table: str
@@ -103,6 +105,7 @@ class Reads:
     touching: str | None = None
     columns: tuple[str, ...] | None = None
     sparse: bool = False
+    sharing: str | None = None
 
     def offsets(self, settings: Settings) -> tuple[int, int]:
         """How many days are read before the day, and how many after it; the days of `history` are not counted."""

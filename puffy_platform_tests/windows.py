@@ -40,7 +40,7 @@ def settings_with(**sections: Mapping[str, Any]) -> Settings:
 def cut_to_windows(
     table: Table, inputs: Frames, days: DayRange, settings: Settings, start: dt.date | None = None
 ) -> Inputs:
-    """Of each full input only what the table declares to read for `days`: window, touching rows, columns."""
+    """Of each full input only what the table declares to read for `days`: window, rows, columns."""
     cut = {}
     for read in table.reads:
         full = inputs[read.table].lazy()
@@ -48,6 +48,7 @@ def cut_to_windows(
         assert isinstance(first_day, dt.date)
         rows = full.filter(read.window(days, settings, first_day).covers())
         rows = rows.filter(days.covers(read.touching)) if read.touching else rows
+        rows = rows.join(rows.filter(days.covers()), on=read.sharing, how="semi") if read.sharing else rows
         cut[read.table] = rows.select(read.columns) if read.columns else rows
     return cut
 

@@ -18,6 +18,8 @@ __all__ = ["TABLE"]
 READS = Reads(
     "purchases",
     history=True,
+    # The earlier ones of the days' transaction ids suffice.
+    sharing="transaction_id",
     columns=(
         "day",
         "event_id",
@@ -71,15 +73,9 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
     """Order the purchases of each transaction id by time, and look for each one's earlier twin.
 
     Twins have the same transaction id, the same revenue and the same buyer: the same email when both emails
-    are known, else the same client. An unknown buyer is nobody's twin. The ids that occur in `days` suffice.
+    are known, else the same client. An unknown buyer is nobody's twin.
     """
-    purchases = inputs["purchases"]
-    touched = purchases.filter(days.covers()).select("transaction_id").unique()
-    ordered = (
-        purchases.join(touched, on="transaction_id", how="semi")
-        .sort("transaction_id", "purchased_at", "event_id")
-        .with_row_index("place")
-    )
+    ordered = inputs["purchases"].sort("transaction_id", "purchased_at", "event_id").with_row_index("place")
     place, transaction = pl.col("place"), ["transaction_id", "revenue_cents"]
     has_email, has_client = pl.col("email_hash").is_not_null(), pl.col("client_id").is_not_null()
     # The earliest purchase of the same email; of the same client; of the same client where it left no email.
@@ -127,7 +123,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, setting
     def totals(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
         return rows.group_by("day").agg(pl.len().alias(name), pl.col("revenue_cents").sum().alias(f"{name}_cents"))
 
-    purchases = totals(inputs["purchases"], "purchases")
+    purchases = totals(inputs["purchases"].filter(days.covers()), "purchases")
     conversions = totals(frame.lazy(), "conversions")
     return (
         purchases.join(conversions, on="day", how="full", coalesce=True)

@@ -56,10 +56,8 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     Links after a day are later than every link of that day, so they cannot take its primary away: the rows
     of a day are the same whether later days are in the input or not.
     """
-    links = inputs["identity_links"]
     pairs = (
-        # No other client's links decide about those of the days.
-        links.join(links.filter(days.covers()).select("client_id").unique(), on="client_id", how="semi")
+        inputs["identity_links"]
         .group_by("client_id", "customer_id")
         .agg(pl.col("day").min(), pl.col("first_seen_at").min())
     )
@@ -76,11 +74,12 @@ def resolve(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
 
 
 def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
-    linked_since = inputs["identity_links"].group_by("client_id").agg(pl.col("day").min())
+    links = inputs["identity_links"]
+    linked_since = links.group_by("client_id").agg(pl.col("day").min())
     primary = frame.lazy().filter("is_primary")
     right = primary.join(linked_since, on=["client_id", "day"], how="semi").group_by("day").agg(right=pl.len())
     return (
-        inputs["identity_links"]
+        links.filter(days.covers())
         .select(pl.col("day").unique())
         .join(linked_since.group_by("day").agg(new=pl.len()), on="day", how="left")
         .join(primary.group_by("day").agg(primary=pl.len()), on="day", how="left")
@@ -97,9 +96,10 @@ def _measure_one_primary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, se
 
 
 def _measure_each_pair_once(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
-    first_days = inputs["identity_links"].group_by("client_id", "customer_id").agg(pl.col("day").min())
+    links = inputs["identity_links"]
+    first_days = links.group_by("client_id", "customer_id").agg(pl.col("day").min())
     return (
-        inputs["identity_links"]
+        links.filter(days.covers())
         .select(pl.col("day").unique())
         .join(first_days.group_by("day").agg(new=pl.len()), on="day", how="left")
         .join(frame.lazy().group_by("day").agg(rows=pl.len()), on="day", how="left")
@@ -121,7 +121,8 @@ TABLE = Table(
     group="customers",
     contract=IdentitiesContract,
     key=("client_id", "customer_id"),
-    reads=(Reads("identity_links", history=True),),
+    # No other client's links decide about those of the days.
+    reads=(Reads("identity_links", history=True, sharing="client_id"),),
     transform=resolve,
     together="client_id",
     checks=(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 
 from puffy_platform.tables.conversions import TABLE
@@ -144,6 +146,25 @@ def test_every_purchase_is_judged_as_a_plain_reading_does_whatever_the_chunks(hi
     assert judged == plain_reading(inputs["purchases"])
     judgement = outcomes(TABLE, found, inputs, days(-1, 5), FIRST)
     assert "fail" not in judgement.values()
+
+
+def test_reading_less_than_all_purchases_of_an_id_would_be_noticed() -> None:
+    inputs = {
+        "purchases": pl.DataFrame(
+            [purchase("p1", at(1), "o1", 500, client_id="a"), purchase("p2", at(4), "o1", 900, client_id="b")],
+            schema=PURCHASES,
+        )
+    }
+    of_client = dataclasses.replace(TABLE, reads=(dataclasses.replace(TABLE.reads[0], sharing="client_id"),))
+    with pytest.raises(AssertionError):
+        assert_chunking_does_not_matter(of_client, inputs, days(1, 4), FIRST, (1,))
+
+
+def test_a_day_that_lost_all_its_purchases_is_reported_whatever_was_before() -> None:
+    purchases = [purchase(f"p{day}", at(day), "o1", 500, client_id="a") for day in (1, 4)]
+    judged = outcomes(TABLE, TABLE.empty(), {"purchases": pl.DataFrame(purchases, schema=PURCHASES)}, days(4, 5), FIRST)
+    assert judged[at(4).date(), "nothing_is_lost"] == "fail"
+    assert judged[at(5).date(), "nothing_is_lost"] == "skipped"
 
 
 def test_a_lost_row_a_second_first_one_and_many_collisions_do_not_pass_the_checks() -> None:

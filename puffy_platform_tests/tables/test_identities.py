@@ -111,6 +111,23 @@ def test_a_link_repeated_on_a_later_day_is_reported():
     assert judged[day(5), "each_pair_once"] == "fail"
 
 
+def test_a_day_that_forgot_the_days_before_it_is_reported():
+    of_the_day = {"identity_links": GOLDEN.filter(day=day(5))}
+    found = compute(TABLE, of_the_day, days(5, 5), SETTINGS)
+    judged = outcomes(TABLE, found, {"identity_links": GOLDEN}, days(5, 5), SETTINGS)
+    assert judged[day(5), "each_pair_once"] == judged[day(5), "one_primary_link_per_client"] == "fail"
+
+
+def test_a_day_of_known_links_alone_is_judged_too():
+    again = pl.concat([GOLDEN, links((6, "library", "ben", "12:00"))])
+    judged = outcomes(TABLE, TABLE.empty(), {"identity_links": again}, days(6, 7), SETTINGS)
+    checks = ("each_pair_once", "one_primary_link_per_client")
+    assert [judged[day(6), check] for check in checks] == ["pass", "pass"]
+    assert [judged[day(7), check] for check in checks] == ["skipped", "skipped"]
+    lost = outcomes(TABLE, TABLE.empty(), {"identity_links": GOLDEN}, days(5, 5), SETTINGS)
+    assert [lost[day(5), check] for check in checks] == ["fail", "fail"]
+
+
 @settings(deadline=None, max_examples=25)
 @given(history=random_links(LAST_DAY), order=st.randoms(use_true_random=False))
 def test_neither_chunks_nor_the_order_of_arrival_change_a_link(history: pl.DataFrame, order):
@@ -127,7 +144,12 @@ def test_neither_chunks_nor_the_order_of_arrival_change_a_link(history: pl.DataF
     assert set(judged.values()) <= {"pass", "skipped"}
 
 
-def test_reading_less_than_all_history_would_be_noticed():
-    forgetful = dataclasses.replace(TABLE, reads=(Reads("identity_links", before=2),))
+@pytest.mark.parametrize(
+    "less",
+    [Reads("identity_links", before=2), Reads("identity_links", history=True, sharing="customer_id")],
+    ids=["two days", "the links of a customer"],
+)
+def test_reading_less_than_all_links_of_a_client_would_be_noticed(less: Reads):
+    forgetful = dataclasses.replace(TABLE, reads=(less,))
     with pytest.raises(AssertionError):
         assert_chunking_does_not_matter(forgetful, {"identity_links": GOLDEN}, days(0, 6), SETTINGS, (1,))
