@@ -199,8 +199,17 @@ def test_wrong_rows_are_reported(golden: pl.DataFrame, check: str, broken: dict[
 
 
 def test_a_day_whose_customers_are_lost_is_reported(golden: pl.DataFrame):
-    judged = outcomes(TABLE, golden.clear(), GOLDEN, days(0, 20), SETTINGS)
-    assert judged[day(2), "customer_revenue_is_all_counted"] == "fail"
+    for asked in (days(0, 20), days(2, 2)):
+        judged = outcomes(TABLE, golden.clear(), GOLDEN, asked, SETTINGS)
+        assert judged[day(2), "customer_revenue_is_all_counted"] == "fail"
+
+
+def test_dates_of_any_age_are_days_of_visits():
+    ages = [dt.date(1900, 2, 1), dt.date(1969, 12, 31), dt.date(2025, 3, 1), dt.date(9999, 12, 31)]
+    seen = pl.DataFrame({"client_id": ["ann"] * 4, "day": ages}).select(visit=module._visit_of("client_id"))
+    assert seen["visit"].is_sorted()
+    assert seen.select(day=module._day_of("visit"))["day"].to_list() == ages
+    assert seen.select(member=module._member_of("visit"))["member"].n_unique() == 1
 
 
 def _period(date: dt.date, unit: str) -> dt.date:

@@ -5,6 +5,7 @@ What is drawn from the cells (triangles, curves) is for readers; the query is in
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 import polars as pl
@@ -16,8 +17,11 @@ from puffy_platform.tables.cohorts.contract import CELL, MEASURED, PERIODS
 
 __all__ = ["build", "counted_orders"]
 
-# Client-days of history that are held at once: about 100 bytes each.
-ROWS_AT_ONCE = 8_000_000
+# Visits of all history that are held at once: about 50 bytes each.
+ROWS_AT_ONCE = 16_000_000
+# A visit is one number of 128 bits: the member's, of 104, and below it the day's, for which 1970 is in the middle.
+DAY_NUMBERS = 2**24
+NUMBER_OF_1970 = DAY_NUMBERS // 2
 COLUMNS = (*CELL, "offset", "cohort_size", "is_complete", *MEASURED)
 
 
@@ -27,76 +31,112 @@ def build(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     One pass serves a range, because later days rewrite nothing: a first day stays the first, and a complete
     period holds only days up to its end. So each day just selects, by date, from the same aggregates.
     """
-    visits = _visits(inputs, settings)
     orders = counted_orders(inputs)
     return pl.concat(
         [
-            *_triangles("client", visits, _client_earnings(visits, inputs), days),
-            *_triangles("customer", orders.select("member", "active_day").unique(), orders, days),
+            *_triangles("client", _client_days(inputs, settings), _client_earnings(inputs), days),
+            *_triangles("customer", orders.select("visit"), orders.select("visit", "revenue_cents"), days),
         ]
     )
 
 
-def _visits(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
-    """member, active_day: the client-days that count as visits."""
+def _client_days(inputs: Inputs, settings: Settings) -> pl.LazyFrame:
+    """visit: the client-days that count as visits."""
     client_days = inputs["client_days"]
     human = client_days if settings.bots.include else client_days.filter(~pl.col("is_bot"))
-    return human.select(member=_number("client_id"), active_day="day")
+    return human.select(visit=_visit_of("client_id"))
 
 
-def _client_earnings(visits: pl.LazyFrame, inputs: Inputs) -> pl.LazyFrame:
-    """member, active_day, revenue_cents: what clients bought on days on which they count as visitors."""
+def _client_earnings(inputs: Inputs) -> pl.LazyFrame:
+    """visit, revenue_cents: what clients bought; some of it on days on which they do not count as visitors."""
     bought = inputs["conversions"].filter(pl.col("is_counted") & pl.col("client_id").is_not_null())
-    named = bought.select("revenue_cents", member=_number("client_id"), active_day="day")
-    return named.join(visits, on=["member", "active_day"])
+    return bought.select("revenue_cents", visit=_visit_of("client_id"))
 
 
 def counted_orders(inputs: Inputs) -> pl.LazyFrame:
-    """member, active_day, revenue_cents: the conversions that count and whose customer is known."""
+    """visit, day, revenue_cents: the conversions that count and whose customer is known."""
     known = inputs["conversions"].filter(pl.col("is_counted") & pl.col("customer_id").is_not_null())
-    return known.select("revenue_cents", member=_number("customer_id"), active_day="day")
+    return known.select("day", "revenue_cents", visit=_visit_of("customer_id"))
 
 
-def _number(name: str) -> pl.Expr:
-    """An id as a number of 128 bits (XXH3), as unique as event ids are: millions of them are compared."""
-    return plh.col(name).nchash.xxh3_128()
+def _visit_of(name: str) -> pl.Expr:
+    """A member's day as one number: millions of them are put in order.
 
-
-def _triangles(member: str, activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
-    """The cells of one kind of member, a frame for each unit.
-
-    Members are taken a part at a time, by their number: of all of history they need not fit into memory.
+    Ids are told apart by 104 bits of their XXH3, as good as unique. In order each member's days stand below each other,
+    the first day first.
     """
-    parts = activity.select(pl.len()).collect().item() // ROWS_AT_ONCE + 1
+    number = plh.col(name).nchash.xxh3_128()
+    return number // DAY_NUMBERS * DAY_NUMBERS + (pl.col("day").to_physical() + NUMBER_OF_1970).cast(pl.UInt128)
+
+
+def _member_of(visit: str) -> pl.Expr:
+    return pl.col(visit) // DAY_NUMBERS
+
+
+def _day_of(visit: str) -> pl.Expr:
+    return ((pl.col(visit) % DAY_NUMBERS).cast(pl.Int32) - NUMBER_OF_1970).cast(pl.Date)
+
+
+def _triangles(member: str, visits: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange) -> Iterator[pl.LazyFrame]:
+    """The cells of one kind of member, a frame for each unit."""
+    ended = [_ends(unit, days).filter("is_complete") for unit in PERIODS]
+    since = min((period for each in ended for period in each["period"]), default=days.first)
     # Few, and for each part all of history would be read for them.
-    earnings = earnings.collect(engine="streaming").lazy()
-    found = [_of_members(activity, earnings, days, parts, part) for part in range(parts)]
+    earned_by_visit = earnings.collect(engine="streaming").sort("visit")
+    found = [_of_members(part, earned_by_visit, since) for part in _in_order(visits)]
     newcomers, recent, earned = (pl.concat(frames).lazy() for frames in zip(*found, strict=True))
     newcomers = newcomers.group_by("first_day").agg(pl.col("members").sum())
     earned = earned.group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
     for unit in PERIODS:
-        yield (_cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS))
+        yield _cells(unit, days, newcomers, recent, earned).with_columns(member=pl.lit(member)).select(COLUMNS)
+
+
+def _in_order(visits: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The visits in order, a part of the members at a time: of all of history they need not fit into memory."""
+    everybody = visits.head(ROWS_AT_ONCE + 1).collect(engine="streaming")["visit"]
+    if len(everybody) <= ROWS_AT_ONCE:
+        # Bound to the name again: what is in order is not held twice.
+        everybody = everybody.sort()
+        yield everybody.to_frame()
+        return
+    del everybody
+    parts = visits.select(pl.len()).collect().item() // ROWS_AT_ONCE + 1
+    for part in range(parts):
+        yield visits.filter(_member_of("visit") % parts == part).collect(engine="streaming").sort("visit")
 
 
 def _of_members(
-    activity: pl.LazyFrame, earnings: pl.LazyFrame, days: DayRange, parts: int, part: int
+    visits: pl.DataFrame, earnings: pl.DataFrame, since: dt.date
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Of one part of the members: how many began each day, on which days they were there of late, what they brought."""
-    if parts > 1:
-        is_of_part = pl.col("member") % parts == part
-        activity, earnings = activity.filter(is_of_part), earnings.filter(is_of_part)
-    # Made once, where each unit would make them again. The whole history streams through.
-    first_days = (
-        activity.group_by("member").agg(first_day=pl.col("active_day").min()).collect(engine="streaming").lazy()
+    # The visits stream through: numbers of members take as much room as they.
+    firsts = (
+        visits.lazy()
+        .with_columns(above=pl.col("visit").shift())
+        .filter(_member_of("visit").ne_missing(_member_of("above")))
+        .select("visit", first_day=_day_of("visit"))
+        .collect(engine="streaming")
     )
-    newcomers = first_days.group_by("first_day").agg(members=pl.len().cast(pl.Int64))
-    # No period that ends inside the range began more than a month before it.
-    lately = activity.filter(pl.col("active_day") >= days.widen(before=31).first)
-    recent = lately.join(first_days, on="member").select("member", "active_day", "first_day")
+
+    def placed(rows: pl.DataFrame) -> pl.LazyFrame:
+        # The last first visit up to a visit is its own member's.
+        return rows.join_asof(firsts, on="visit").lazy().with_columns(active_day=_day_of("visit"))
+
+    newcomers = firsts.lazy().group_by("first_day").agg(members=pl.len().cast(pl.Int64))
+    recent = placed(visits.filter(_day_of("visit") >= since)).with_columns(member=_member_of("visit"))
     earned = (
-        earnings.join(first_days, on="member").group_by("first_day", "active_day").agg(pl.col("revenue_cents").sum())
+        placed(earnings.join_asof(visits.with_columns(nearest="visit"), on="visit").filter(nearest=pl.col("visit")))
+        .group_by("first_day", "active_day")
+        .agg(pl.col("revenue_cents").sum())
     )
-    return newcomers.collect(), recent.collect(), earned.collect(engine="streaming")
+    return newcomers.collect(), recent.drop("visit").collect(), earned.collect()
+
+
+def _ends(unit: str, days: DayRange) -> pl.DataFrame:
+    """The days with the start of the period that each is in, and whether that ends with the day."""
+    start, length = pl.col("day").dt.truncate(PERIODS[unit]), PERIODS[unit]
+    is_complete = start.dt.offset_by(length) == pl.col("day").dt.offset_by("1d")
+    return days.frame().with_columns(period=start, is_complete=is_complete).collect()
 
 
 def _cells(
@@ -108,9 +148,7 @@ def _cells(
     def start(column: str) -> pl.Expr:
         return pl.col(column).dt.truncate(length)
 
-    ends = days.frame().with_columns(
-        period=start("day"), is_complete=start("day").dt.offset_by(length) == pl.col("day").dt.offset_by("1d")
-    )
+    ends = _ends(unit, days).lazy()
     sizes = (
         ends.join_where(newcomers, pl.col("first_day") <= pl.col("day"))
         .group_by("day", "period", "is_complete", cohort=start("first_day"))

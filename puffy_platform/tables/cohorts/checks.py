@@ -49,7 +49,7 @@ def measure_units_agree(frame: pl.DataFrame, inputs: Inputs, days: DayRange, set
 
 
 def measure_customer_revenue(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
-    orders = counted_orders(inputs).group_by(day="active_day").agg(expected=pl.col("revenue_cents").sum())
+    orders = counted_orders(inputs).filter(days.covers()).group_by("day").agg(expected=pl.col("revenue_cents").sum())
     held = (
         frame.lazy()
         .group_by("day")
