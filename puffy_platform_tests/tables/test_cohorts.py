@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Reads
+from puffy_platform.table import DayRange, Reads
 from puffy_platform.tables.cohorts import TABLE
 from puffy_platform.tables.cohorts import cells as module
 from puffy_platform_tests.tables.customer_history import (
@@ -204,12 +204,13 @@ def test_a_day_whose_customers_are_lost_is_reported(golden: pl.DataFrame):
         assert judged[day(2), "customer_revenue_is_all_counted"] == "fail"
 
 
-def test_dates_of_any_age_are_days_of_visits():
-    ages = [dt.date(1900, 2, 1), dt.date(1969, 12, 31), dt.date(2025, 3, 1), dt.date(9999, 12, 31)]
-    seen = pl.DataFrame({"client_id": ["ann"] * 4, "day": ages}).select(visit=module._visit_of("client_id"))
-    assert seen["visit"].is_sorted()
-    assert seen.select(day=module._day_of("visit"))["day"].to_list() == ages
-    assert seen.select(member=module._member_of("visit"))["member"].n_unique() == 1
+def test_days_before_1970_are_days_like_others(golden: pl.DataFrame):
+    weeks = day(0) - dt.date(1969, 12, 29)
+    earlier = {name: rows.with_columns(pl.col("day") - weeks) for name, rows in GOLDEN.items()}
+    found = compute(TABLE, earlier, DayRange(day(0) - weeks, day(20) - weeks), SETTINGS)
+    in_2025 = found.with_columns(pl.col("day", "cohort") + weeks)
+    # Months are not as long.
+    assert_frame_equal(*(rows.filter(pl.col("unit") != "month") for rows in (in_2025, golden)))
 
 
 def _period(date: dt.date, unit: str) -> dt.date:
