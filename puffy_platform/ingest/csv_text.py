@@ -67,7 +67,7 @@ def read_at_once(text: Text) -> Records | None:
     if quoting is None:
         return None
     try:
-        rows = pl.read_csv(io.BytesIO(text.data), has_header=False, skip_lines=1, schema=schema)
+        rows = pl.read_csv(io.BytesIO(text.data), has_header=False, skip_lines=1, schema=schema).rechunk()
     except POLARS_ERRORS:
         return None
     fields = rows.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))).to_series().to_numpy()

@@ -143,7 +143,7 @@ def _as_raw_events(rows: pl.DataFrame, file: LandingFile, referrer_recorded: pl.
     # Some rows at a time: what is hashed, the texts one after the other, is as large as the file.
     hashed = [some.select(event_hash=event_hash) for some in (rows.head(0), *rows.iter_slices(HASHED_AT_ONCE))]
     return (
-        rows.hstack(pl.concat(hashed))
+        rows.hstack(pl.concat(hashed, rechunk=True))
         .with_columns(
             event_id=pl.col("event_hash").cast(pl.String),
             id_high=(pl.col("event_hash") // 2**64).cast(pl.UInt64).reinterpret(signed=True),
