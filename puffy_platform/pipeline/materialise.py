@@ -39,8 +39,13 @@ def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) ->
 
 def as_stored(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Exactly the contract's columns and types, in storage order."""
-    typed = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
+    typed = _aligned(rows).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
     return sorted_by(typed, ("day", *table.sort))
+
+
+def _aligned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its columns in the same pieces: where they are not, whatever is asked of it copies all of it."""
+    return frame if len(set(frame.n_chunks("all"))) <= 1 else frame.rechunk()
 
 
 def materialise(
@@ -113,7 +118,7 @@ def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start
         rows = rows.filter(pl.col("day").is_in(looked_at)).join(wanted, on=read.sharing, how="semi")
     stored = ledger.of(read.table).rows
     held = sum(stored.get(day, 0) for day in looked_at)
-    return rows.collect().lazy() if held <= platform.settings.run.chunk_rows else rows
+    return _aligned(rows.collect()).lazy() if held <= platform.settings.run.chunk_rows else rows
 
 
 def current_days(ledger: Ledger, table: Table, hashes: Mapping[dt.date, str]) -> set[dt.date]:

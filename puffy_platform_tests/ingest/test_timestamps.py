@@ -133,6 +133,24 @@ def test_no_text_makes_reading_times_raise_and_every_row_keeps_its_place(texts: 
     assert found["timestamp_kind"].null_count() == 0
 
 
+WRITTEN = st.sampled_from(
+    [
+        *("2025-03-01T12:00:00.750Z", "2025-03-01 12:00:00Z", "2025-03-01T12:00Z", "2025-03-01T12:00:00.1234567Z"),
+        *("2025-03-01T12Z", "2025-03-01Z", "2025-02-30T12:00:00Z", "2025-03-01T12:00:60Z"),
+        *("2025-03-01T12:00:00+01:00", "2025-03-01T12:00:00+01:00Z", "2025-03-01T12:00:00", "never", "", None),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WRITTEN, min_size=1, max_size=8))
+def test_a_text_means_the_same_whatever_stands_beside_it(texts: list[str | None]) -> None:
+    together = to_utc(pl.Series(texts, dtype=pl.String), PUFFY)
+    assert [together.row(place) for place in range(len(texts))] == [
+        to_utc(pl.Series([text], dtype=pl.String), PUFFY).row(0) for text in texts
+    ]
+
+
 def test_rows_with_offsets_and_without_are_accepted_in_utc_and_counted(tmp_path: Path) -> None:
     times = ["2025-03-01T12:00:00Z", "2025-03-01T12:00:00-08:00", "2025-03-01T12:00:00"]
     rows = [event(client_id=str(number), timestamp=time) for number, time in enumerate(times)]
