@@ -99,22 +99,22 @@ def _quoting(body: Bytes) -> tuple[Places, Places | None]:
     """
     found = _places(body, '\n"')
     is_end = body[found] == ord("\n")
-    ends, quotes, line_of = found[is_end], found[~is_end], (np.cumsum(is_end) - 1)[~is_end]
+    ends_at, ends, quotes = np.flatnonzero(is_end), found[is_end], found[~is_end]
     if body[-1] != ord("\n"):
-        ends = np.append(ends, body.size)
-    if quotes.size % 2:
+        ends_at, ends = np.append(ends_at, found.size), np.append(ends, body.size)
+    in_line = np.diff(ends_at) - 1
+    if (in_line % 2).any():
         return ends, None
-    opens, closes, opened_in, closed_in = quotes[::2], quotes[1::2], line_of[::2], line_of[1::2]
+    opens, closes = quotes[::2], quotes[1::2]
     is_doubled = closes[:-1] + 1 == opens[1:]
     begins = ENDS_A_FIELD[body[opens - 1]]
     closed = (closes == body.size - 1) | ENDS_A_FIELD[body[np.minimum(closes + 1, body.size - 1)]]
     begins[1:] |= is_doubled
     closed[:-1] |= is_doubled
-    if not (begins & closed & (opened_in == closed_in)).all():
+    if not (begins & closed).all():
         return ends, None
-    lines = ends.size - 1
-    doubled = np.bincount(opened_in[1:][is_doubled], minlength=lines)
-    return ends, 2 * np.bincount(opened_in, minlength=lines) - doubled
+    doubled_in = np.searchsorted(ends, opens[1:][is_doubled]) - 1
+    return ends, in_line - np.bincount(doubled_in, minlength=in_line.size)
 
 
 def _places(body: Bytes, chars: str) -> Places:
