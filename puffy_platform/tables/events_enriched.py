@@ -8,11 +8,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.distinct import places_among, places_of
-from puffy_platform.event_data import EMAIL_EVENTS, ITEMS, email_hash, purchase_fields, purchase_money
+from puffy_platform.event_data import EMAIL_EVENTS, ITEMS, PURCHASE, email_hash, purchase_fields, purchase_money
 from puffy_platform.ordering import sorted_by
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
@@ -114,10 +115,13 @@ def transform(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFram
         [partial(work, rows) for work in works]
     )
     del rows  # its texts are much of what is held here
-    # What the channel depends on, as one number.
-    kinds, kind = places_of((page.cast(pl.Int64) * len(origins) + origin) * 2 + recorded)
-    came = pages.gather(kinds // 2 // len(origins)).hstack(origins.gather(kinds // 2 % len(origins)))
-    channels = came.with_columns(referrer_recorded=kinds % 2 == 1).select(channel=load_rules(settings).channel())
+    channel = load_rules(settings).channel()
+    # What the channel depends on, as one number. Of a page it is the parameters, which repeat, or else the whole query.
+    says = places_of(pages["query" if "query" in channel.meta.root_names() else "parameters"])[1]
+    kinds, kind = places_of((says.gather(page).cast(pl.Int64) * len(origins) + origin) * 2 + recorded)
+    examples = pages.gather(np.unique(says, return_index=True)[1])
+    came = examples.gather(kinds // 2 // len(origins)).hstack(origins.gather(kinds // 2 % len(origins)))
+    channels = came.with_columns(referrer_recorded=kinds % 2 == 1).select(channel=channel)
     found = ((pages, page), (origins, origin), (agents, agent), (channels, kind), (said, saying))
     spread = [
         texts.select(pl.col(set(texts.columns) & set(COLUMNS)).gather(place.gather(order))) for texts, place in found
@@ -164,14 +168,14 @@ def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """As many rows, and as much revenue, as raw_events holds for the event day."""
-    raw = (
-        purchase_money(inputs["raw_events"].select("event_day", "event_name", "event_data"))
-        .group_by(day="event_day")
-        .agg(raw_rows=pl.len(), raw_cents=pl.col("revenue_cents").sum())
-    )
-    held = frame.lazy().group_by("day").agg(rows=pl.len(), cents=pl.col("revenue_cents").sum())
+    raw, cents = inputs["raw_events"], pl.col("revenue_cents").sum()
+    bought = raw.filter(pl.col("event_name") == PURCHASE).select("event_name", "event_data", day="event_day")
+    held = frame.lazy().group_by("day").agg(rows=pl.len(), cents=cents)
     return (
-        raw.join(held, on="day", how="full", coalesce=True)
+        raw.group_by(day="event_day")
+        .agg(raw_rows=pl.len())
+        .join(purchase_money(bought).group_by("day").agg(raw_cents=cents), on="day", how="left")
+        .join(held, on="day", how="full", coalesce=True)
         .with_columns(pl.exclude("day").fill_null(0))
         .select(
             "day",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -147,6 +148,14 @@ def test_the_shops_hosts_come_from_the_settings() -> None:
     ours = settings_with(shop={"hosts": ("other-shop.example",)})
     assert compute(TABLE, rows, DAYS, SETTINGS)["channel"].to_list() == ["Referral"]
     assert compute(TABLE, rows, DAYS, ours)["channel"].to_list() == ["Internal"]
+
+
+def test_a_rule_may_ask_for_the_value_of_a_parameter(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nchannel = "TV"\nquery.src = "tv"\n[[rule]]\nchannel = "Rest"\n', "utf-8")
+    rows = frames(*(raw(n, page_url=f"https://puffy.com/?src={src}") for n, src in enumerate(("radio", "tv", "x"))))
+    found = compute(TABLE, rows, DAYS, settings_with(channels={"rules_file": str(rules)}))
+    assert found["channel"].to_list() == ["Rest", "TV", "Rest"]
 
 
 def test_crawlers_are_kept_and_flagged() -> None:
