@@ -20,7 +20,7 @@ from puffy_platform.settings import Settings
 if TYPE_CHECKING:
     from pandera.polars import DataFrameModel
 
-__all__ = ["Check", "DayRange", "Inputs", "Reads", "Table", "count_broken", "ranges"]
+__all__ = ["Check", "DayRange", "Inputs", "Reads", "Table", "count_broken", "ranges", "share_within"]
 
 Inputs = Mapping[str, pl.LazyFrame]
 Severity = Literal["error", "warn"]
@@ -156,6 +156,22 @@ def count_broken(rows: pl.DataFrame, is_broken: pl.Expr, observed: str, expected
             passed=pl.col("broken") == 0,
             observed=pl.format(observed, "broken"),
             expected=pl.lit(expected),
+        )
+    )
+
+
+def share_within(rows: pl.DataFrame, is_counted: pl.Expr, limit: float) -> pl.DataFrame:
+    """The same of a rule that some rows may break: a day passes when at most `limit` of its rows (0 to 1) do."""
+    share = pl.col("share")
+    return (
+        rows.select("day", share=is_counted)
+        .group_by("day")
+        .agg(share.mean())
+        .select(
+            "day",
+            passed=share <= limit,
+            observed=pl.format("{}%", (share * 100).round(2)),
+            expected=pl.lit(f"at most {limit:.2%}"),
         )
     )
 

@@ -19,7 +19,7 @@ from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.rules.urls import CLICK_IDS, UTM, page_parts, referrer_host
 from puffy_platform.rules.user_agents import DEVICE_CLASSES, user_agent_parts
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, share_within
 from puffy_platform.threads import at_once
 
 __all__ = ["TABLE"]
@@ -189,13 +189,7 @@ def nothing_is_lost(frame: pl.DataFrame, inputs: Inputs, days: DayRange, setting
 
 def unknown_channel_share(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of events whose channel cannot be told because the referrer was not recorded stays small."""
-    limit = settings.thresholds.max_unknown_channel_share
-    share = (pl.col("channel") == UNKNOWN).mean()
-    return frame.group_by("day").agg(
-        passed=share <= limit,
-        observed=pl.format("{} %", (share * 100).round(2)),
-        expected=pl.lit(f"at most {limit:.2%}"),
-    )
+    return share_within(frame, pl.col("channel") == UNKNOWN, settings.thresholds.max_unknown_channel_share)
 
 
 COLUMNS = list(EventsEnrichedContract.to_schema().columns)

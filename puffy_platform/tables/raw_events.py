@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from puffy_platform.settings import Settings
-from puffy_platform.table import Check, DayRange, Inputs, Reads, Table
+from puffy_platform.table import Check, DayRange, Inputs, Reads, Table, count_broken, share_within
 
 
 class RawEventsContract(pa.DataFrameModel):
@@ -52,23 +52,13 @@ class RawEventsContract(pa.DataFrameModel):
 
 def empty_client_share(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The share of events without a client id stays under the threshold: such events make no session."""
-    limit = settings.thresholds.max_empty_client_share
-    share = pl.col("client_id").is_null().mean()
-    return frame.group_by("day").agg(
-        passed=share <= limit,
-        observed=pl.format("{}%", (share * 100).round(2)),
-        expected=pl.lit(f"at most {limit:.2%}"),
-    )
+    return share_within(frame, pl.col("client_id").is_null(), settings.thresholds.max_empty_client_share)
 
 
 def timestamps_are_explicit(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Every timestamp says its offset; a naive one is read in the shop's zone, which is a guess."""
-    naive = (pl.col("timestamp_kind") == "naive").sum()
-    return frame.group_by("day").agg(
-        passed=naive == 0,
-        observed=pl.format("{} naive timestamps", naive),
-        expected=pl.lit("every timestamp has an offset"),
-    )
+    is_naive = pl.col("timestamp_kind") == "naive"
+    return count_broken(frame, is_naive, "{} naive timestamps", "every timestamp has an offset")
 
 
 TABLE = Table(
