@@ -53,7 +53,7 @@ def run_with_progress(console: Console, platform: Platform, days: DayRange, *, f
             progress.update(task, description=table, completed=len(finished), total=max(steps, len(finished)))
 
         watched = replace(platform, on_progress=on_progress)
-        with open_instance(watched) as instance:
+        with open_instance(watched, to_run=True) as instance:
             run_days(watched, instance, days, force=force)
     return time.monotonic() - began
 

@@ -52,7 +52,7 @@ def replay(platform: Platform) -> Replay:
         mine = {*held, *plan.repairs, *(day for repair in look.repairs for day in repair.days)}
         days = sorted(mine & plan.all_days() & look.files.keys())
         if days:
-            with open_instance(platform) as instance:
+            with open_instance(platform, to_run=True) as instance:
                 run_days(platform, instance, DayRange(days[0], days[-1]))
     after, _ = _quarantined(platform)
     repaired = {name: counts.rows for name, counts in repaired_rows(platform).items()}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 import filelock
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from puffy_platform.orchestration.build import build_definitions
 from puffy_platform.orchestration.event_log import gathered_events
@@ -46,6 +48,9 @@ event_log_storage:
 # A late file can change duplicates of the landing days after it, which can do so again; each round reaches
 # further days and the wave ends where rows stay the same.
 MAX_ROUNDS = 100
+# Dagster captures by sending all that is printed to files, and shows it by other processes that follow these. One that
+# is started just before this process is killed goes on for ever, and holds open what this process wrote to.
+NOT_CAPTURED = {"compute_logs": {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}}
 
 
 class RunFailed(RuntimeError):
@@ -66,8 +71,9 @@ def dagster_home(platform: Platform) -> Path:
     return home
 
 
-def open_instance(platform: Platform) -> dg.DagsterInstance:
-    """Dagster's instance of this home; its UI and daemon see the same runs.
+def open_instance(platform: Platform, *, to_run: bool = False) -> dg.DagsterInstance:
+    """Dagster's instance of this home; its UI and daemon see the same runs. `to_run` is for a process that runs steps
+    itself, in a terminal, and not in one of Dagster's own: what they print is not captured.
 
     One process at a time: two that make the databases of a new home at once leave them with two versions, which
     Dagster refuses ever after.
@@ -76,7 +82,7 @@ def open_instance(platform: Platform) -> dg.DagsterInstance:
     with filelock.FileLock(platform.settings.home / "dagster" / "opening"):
         home = dagster_home(platform)
         os.environ["DAGSTER_HOME"] = str(home)
-        return dg.DagsterInstance.get()
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=NOT_CAPTURED if to_run else None))
 
 
 def run_days(platform: Platform, instance: dg.DagsterInstance, days: DayRange, *, force: bool = False) -> DayRange:

@@ -56,6 +56,14 @@ def test_a_run_reads_the_landing_folder_and_the_settings_it_is_given(ran: Shop) 
     assert puffy(ran.home, "plan", *RANGE, *ran.options, "--json").json() == []
 
 
+def test_a_run_starts_no_other_process_that_could_outlive_it(tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "events_20250301.csv").write_bytes(as_csv([event(timestamp="2025-03-01T09:00:00Z")]))
+    with patch("subprocess.Popen", side_effect=AssertionError("a process was started")) as started:
+        assert puffy(tmp_path, "run", *RANGE).code == 0
+    started.assert_not_called()
+
+
 def test_json_of_a_run_holds_what_a_script_asks_for(ran: Shop) -> None:
     found = ran.finished.json()
     assert found["days"] == {"from": str(DAYS.first), "to": str(DAYS.last)}
