@@ -32,6 +32,8 @@ from puffy_platform_tests.properties.histories import Deliver, assignments, hist
 __all__ = ["Soak", "leftovers", "orphans", "soak"]
 
 SHOP_DAYS = 4
+# A run that has ended is read to its end at once, but for a machine that is busy.
+STRAY_SECONDS = 30
 PARTIAL = (".tmp", ".wal", ".lock", ".building")
 # Windows as short as the shop; everything else as delivered.
 SETTINGS = """\
@@ -122,6 +124,7 @@ class Soak:
                 process.wait(self.random.uniform(0, self.work_seconds))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
+                process.wait()
         if not self.end(process):
             self.kills += 1
             if not self.completed:
@@ -131,8 +134,12 @@ class Soak:
         return True
 
     def end(self, process: subprocess.Popen[bytes]) -> bool:
-        """Wait for the end of a run; False when it was killed. Raises RuntimeError when it failed."""
-        _, errors = process.communicate()
+        """Wait for the end of a run; False when it was killed. Raises RuntimeError when it failed, or left a process
+        behind: such a one holds open what the run wrote to."""
+        try:
+            _, errors = process.communicate(timeout=None if process.poll() is None else STRAY_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError("the run has ended, and a process that it started has not") from None
         if process.returncode == -signal.SIGKILL:
             return False
         if process.returncode:
