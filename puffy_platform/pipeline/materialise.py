@@ -21,9 +21,10 @@ from puffy_platform.pipeline.chunks import chunks, rows_handled, rows_of, rows_r
 from puffy_platform.pipeline.definition_log import remember_definition
 from puffy_platform.pipeline.plan import Fingerprints
 from puffy_platform.pipeline.platform import Platform
+from puffy_platform.pipeline.reading import aligned, read_inputs
 from puffy_platform.pipeline.report import DayResult, Report, record_outcomes
 from puffy_platform.settings import Settings
-from puffy_platform.table import DayRange, Inputs, Reads, Table, ranges
+from puffy_platform.table import DayRange, Inputs, Table, ranges
 from puffy_platform.warehouse import Ledger
 from puffy_platform.warehouse.ledger import HELD_BACK, Entry, content_hashes
 from puffy_platform.warehouse.store import stored_days
@@ -39,13 +40,8 @@ def compute(table: Table, inputs: Inputs, days: DayRange, settings: Settings) ->
 
 def as_stored(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Exactly the contract's columns and types, in storage order."""
-    typed = _aligned(rows).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
+    typed = aligned(rows).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
     return sorted_by(typed, ("day", *table.sort))
-
-
-def _aligned(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with its columns in the same pieces: where they are not, whatever is asked of it copies all of it."""
-    return frame if len(set(frame.n_chunks("all"))) <= 1 else frame.rechunk()
 
 
 def materialise(
@@ -92,33 +88,11 @@ def _materialise_span(
     run_id: str,
 ) -> None:
     # A function of its own: what it holds is gone before the next span is read.
-    start = platform.start_day() or span.first
-    inputs = {read.table: _read(platform, ledger, read, span, start) for read in table.reads}
+    inputs = read_inputs(platform, ledger, table, span)
     computed = compute(table, inputs, span, platform.settings)
     outcomes = evaluate(table, computed, inputs, span, platform.settings)
     report.days += store(platform, ledger, table, span, computed, hashes, run_id, blocked_days(outcomes))
     report.add(outcomes)
-
-
-def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start: dt.date) -> pl.LazyFrame:
-    """The rows of the declared window. Few are read at once: a transform and its checks ask for them many times, and
-    each time every day's file would be opened again. Many stay on disk, to be read as far as they are needed; so do
-    those of which few days are looked at."""
-    window = read.window(span, platform.settings, start)
-    snapshot = ledger.snapshot(read.table)
-    rows = platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, read.columns)
-    rows = rows.filter(span.covers(read.touching)) if read.touching else rows
-    if read.sparse:
-        return rows
-    looked_at: Iterable[dt.date] = window
-    if read.sharing:
-        # Told from that column alone. Of the days of years few hold such rows, and only these days are read whole.
-        wanted = rows.filter(span.covers()).select(read.sharing).unique().collect().lazy()
-        looked_at = rows.join(wanted, on=read.sharing, how="semi").select(pl.col("day").unique()).collect()["day"]
-        rows = rows.filter(pl.col("day").is_in(looked_at)).join(wanted, on=read.sharing, how="semi")
-    stored = ledger.of(read.table).rows
-    held = sum(stored.get(day, 0) for day in looked_at)
-    return _aligned(rows.collect()).lazy() if held <= platform.settings.run.chunk_rows else rows
 
 
 def current_days(ledger: Ledger, table: Table, hashes: Mapping[dt.date, str]) -> set[dt.date]:

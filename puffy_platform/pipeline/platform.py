@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from puffy_platform.ingest.repairs_file import load_repairs
+from puffy_platform.pipeline.histories import Histories
 from puffy_platform.pipeline.landing import Landing
 from puffy_platform.rules.rules_file import load_rules
 from puffy_platform.settings import Settings
@@ -54,6 +55,10 @@ class Platform:
         time this was asked is not read again."""
         self._last_ledger[:] = [Ledger(self.warehouse, *self._last_ledger)]
         return self._last_ledger[0]
+
+    @cached_property
+    def histories(self) -> Histories:
+        return Histories()
 
     @cached_property
     def _last_ledger(self) -> list[Ledger]:
