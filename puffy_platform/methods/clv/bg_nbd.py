@@ -7,15 +7,18 @@ its own probability (beta distributed: a, b).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from puffy_platform.methods.clv.fitting import Fit, Floats, maximise, require
 
 __all__ = ["BgNbd", "expected_purchases", "fit_bg_nbd", "log_likelihood", "p_alive"]
 
+Places = NDArray[np.intp]
 STARTS = ((1.0, 1.0, 1.0, 1.0), (0.3, 0.3, 0.5, 2.0), (2.0, 5.0, 0.1, 1.0), (0.1, 0.1, 2.0, 10.0))
 # The formula for expected purchases has a removable gap at a = 1; this close to it both sides are averaged.
 NEAR_ONE = 1e-5
@@ -43,9 +46,10 @@ def fit_bg_nbd(customers: pl.DataFrame) -> tuple[BgNbd, Fit]:
     x, tx, age, count = _distinct(customers)
     scale = float((age * count).sum() / count.sum()) or 1.0
     tx, age = tx / scale, age / scale
+    numbers, place = np.unique(x, return_inverse=True)
 
     def likelihood(parameters: Floats) -> tuple[float, Floats]:
-        values, slopes = _likelihoods(parameters, x, tx, age)
+        values, slopes = _likelihoods(parameters, numbers, place, tx, age)
         return float(count @ values), np.array([count @ slope for slope in slopes])
 
     fit = maximise(likelihood, STARTS, int(count.sum()))
@@ -63,29 +67,38 @@ def fit_bg_nbd(customers: pl.DataFrame) -> tuple[BgNbd, Fit]:
 def log_likelihood(model: BgNbd, customers: pl.DataFrame) -> float:
     """Of these customers (as in `fit_bg_nbd`) under this model: equation (6) of the paper."""
     x, tx, age, count = _distinct(customers)
-    return float(count @ _likelihoods(np.array(astuple(model)), x, tx, age)[0])
+    numbers, place = np.unique(x, return_inverse=True)
+    return float(count @ _likelihoods(np.array(astuple(model)), numbers, place, tx, age)[0])
 
 
-def _likelihoods(parameters: Floats, x: Floats, tx: Floats, age: Floats) -> tuple[Floats, tuple[Floats, ...]]:
+def _likelihoods(
+    parameters: Floats, numbers: Floats, place: Places, tx: Floats, age: Floats
+) -> tuple[Floats, tuple[Floats, ...]]:
     """The log-likelihood of each customer, and its slopes in r, alpha, a and b. In logarithms throughout: either the
-    customer is alive, or it left after its last purchase."""
+    customer is alive, or it left after its last purchase. `numbers[place]` are the customers' frequencies: there are
+    few different ones, and what depends on nothing else takes long to tell."""
     from scipy.special import digamma, gammaln
 
+    def of_each(function: Callable[[Floats], Floats], shape: float) -> Floats:
+        return np.asarray(function(shape + numbers)[place])
+
     r, alpha, a, b = parameters
+    x = numbers[place]
     has = x > 0
     again = np.where(has, x, 1.0)
-    alive = -(r + x) * np.log(alpha + age)
-    left = np.where(has, np.log(a) - np.log(b + again - 1) - (r + x) * np.log(alpha + tx), -np.inf)
+    log_age, log_tx = np.log(alpha + age), np.log(alpha + tx)
+    alive = -(r + x) * log_age
+    left = np.where(has, np.log(a) - np.log(b + again - 1) - (r + x) * log_tx, -np.inf)
     either = np.logaddexp(alive, left)
-    rates = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    stays = gammaln(a + b) - gammaln(a + b + x) + gammaln(b + x) - gammaln(b)
+    rates = of_each(gammaln, r) - gammaln(r) + r * np.log(alpha)
+    stays = gammaln(a + b) - of_each(gammaln, a + b) + of_each(gammaln, b) - gammaln(b)
     is_alive, is_gone = np.exp(alive - either), np.exp(left - either)
-    drops = digamma(a + b) - digamma(a + b + x)
+    drops = digamma(a + b) - of_each(digamma, a + b)
     slopes = (
-        digamma(r + x) - digamma(r) + np.log(alpha) - is_alive * np.log(alpha + age) - is_gone * np.log(alpha + tx),
+        of_each(digamma, r) - digamma(r) + np.log(alpha) - is_alive * log_age - is_gone * log_tx,
         r / alpha - (r + x) * (is_alive / (alpha + age) + is_gone / (alpha + tx)),
         drops + is_gone / a,
-        drops + digamma(b + x) - digamma(b) - is_gone / (b + again - 1),
+        drops + of_each(digamma, b) - digamma(b) - is_gone / (b + again - 1),
     )
     return rates + stays + either, slopes
 
