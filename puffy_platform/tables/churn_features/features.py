@@ -35,23 +35,35 @@ ONE = pl.lit(1, pl.Int64)
 
 def describe_customers(inputs: Inputs, days: DayRange, settings: Settings) -> pl.LazyFrame:
     """Each buyer on each of the days from the first purchase on, as known at the end of the day."""
-    orders = counted_orders(inputs).collect().lazy()
-    buyers = orders.group_by("customer_id").agg(first_order_day=pl.col("day").min()).collect().lazy()
+    named_orders = counted_orders(inputs).collect().lazy()
+    buyers = (
+        named_orders.group_by("customer_id")
+        .agg(first_order_day=pl.col("day").min())
+        .sort("customer_id")
+        .with_row_index("customer")
+        .collect()
+        .lazy()
+    )
+    # From here on customers are their numbers, in the order of their names.
+    numbers = buyers.select("customer_id", "customer")
+    orders = named_orders.join(numbers, on="customer_id").select("customer", "day", "revenue_cents")
     links = (
         inputs["identities"]
         .filter("is_primary")
-        .join(buyers, on="customer_id", how="semi")
-        .select("client_id", "customer_id", known_day="day")
+        .join(numbers, on="customer_id")
+        .select("client_id", "customer", known_day="day")
+        .collect()
+        .lazy()
     )
     # All that follows is made of these, which are few; in a plan of many parts, each would read and join for itself.
     visits = _visits(inputs, links, settings).collect().lazy()
     changes = [_order_changes(orders), _link_changes(links), *_visit_changes(visits)]
-    to_date = _running(buyers, changes, ("customer_id",), COUNTS, LATEST, days)
+    to_date = _running(buyers, changes, ("customer",), COUNTS, LATEST, days)
     return (
         to_date.filter(pl.col("first_order_day") <= pl.col("day"))
         # Of each day the customers are in order already.
         .sort("day", maintain_order=True)
-        .join(_channel_mix(visits, days), on=["customer_id", "day"], how="left", maintain_order="left")
+        .join(_channel_mix(visits, days), on=["customer", "day"], how="left", maintain_order="left")
         .with_columns(
             recency_days=_days_since("last_order_day"),
             tenure_days=_days_since("first_order_day"),
@@ -84,28 +96,26 @@ def _visits(inputs: Inputs, links: pl.LazyFrame, settings: Settings) -> pl.LazyF
 
 
 def _order_changes(orders: pl.LazyFrame) -> pl.LazyFrame:
-    return orders.select("customer_id", "day", frequency=ONE, monetary_cents="revenue_cents", last_order_day="day")
+    return orders.select("customer", "day", frequency=ONE, monetary_cents="revenue_cents", last_order_day="day")
 
 
 def _link_changes(links: pl.LazyFrame) -> pl.LazyFrame:
-    return links.select("customer_id", day="known_day", clients=ONE)
+    return links.select("customer", day="known_day", clients=ONE)
 
 
 def _visit_changes(visits: pl.LazyFrame) -> list[pl.LazyFrame]:
     """What each day of a customer adds to the totals of every window, and takes away when it leaves it."""
     by_day = (
-        visits.group_by("customer_id", "active_day", "known_day")
+        visits.group_by("customer", "active_day", "known_day")
         .agg(pl.col("sessions", "page_views", "add_to_carts").sum())
         # A day on which two devices were active is one active day, known when the first of them is.
         .with_columns(
-            active_days=(pl.col("known_day") == pl.col("known_day").min().over("customer_id", "active_day")).cast(
-                pl.Int64
-            )
+            active_days=(pl.col("known_day") == pl.col("known_day").min().over("customer", "active_day")).cast(pl.Int64)
         )
     )
-    latest = by_day.select("customer_id", day="known_day", last_active_day="active_day")
+    latest = by_day.select("customer", day="known_day", last_active_day="active_day")
     in_windows = [
-        _in_window(by_day, window, ("customer_id",), {column: f"{column}_{window}d" for column in columns})
+        _in_window(by_day, window, ("customer",), {column: f"{column}_{window}d" for column in columns})
         for window, columns in TOTALS.items()
     ]
     return [latest, *in_windows]
@@ -165,17 +175,17 @@ def _channel_mix(visits: pl.LazyFrame, days: DayRange) -> pl.LazyFrame:
     """Per customer and day: main channel, number of channels, and shares of the sessions in 90 days."""
     by_channel = (
         visits.filter(pl.col("sessions") > 0)
-        .group_by("customer_id", "channel", "active_day", "known_day")
+        .group_by("customer", "channel", "active_day", "known_day")
         .agg(pl.col("sessions").sum())
     )
-    key = ("customer_id", "channel")
+    key = ("customer", "channel")
     channels = by_channel.select(key).unique()
     changes = [_in_window(by_channel, LONGEST_WINDOW_DAYS, key, {"sessions": "sessions"})]
     return (
         _running(channels, changes, key, ("sessions",), (), days)
         .filter(pl.col("sessions") > 0)
-        .sort("customer_id", "day", "sessions", "channel", descending=[False, False, True, False])
-        .group_by("customer_id", "day", maintain_order=True)
+        .sort("customer", "day", "sessions", "channel", descending=[False, False, True, False])
+        .group_by("customer", "day", maintain_order=True)
         .agg(
             top_channel_90d=pl.col("channel").first(),
             channels_90d=pl.len().cast(pl.Int64),
