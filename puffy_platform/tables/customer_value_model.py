@@ -149,18 +149,12 @@ def _tried(found: Lifetime, customers: pl.DataFrame, earlier: pl.DataFrame, sett
 
 def everybody_is_in(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """The model was fitted to all customers with a counted order up to its fit day."""
-    firsts = counted_orders(inputs).group_by("customer_id").agg(first_day=pl.col("day").min())
-    expected = (
-        frame.lazy()
-        .select("fitted_on")
-        .unique()
-        .join_where(firsts, pl.col("first_day") <= pl.col("fitted_on"))
-        .group_by("fitted_on")
-        .agg(expected=pl.len().cast(pl.Int64))
-    )
+    firsts = counted_orders(inputs).group_by("customer_id").agg(fitted_on=pl.col("day").min())
+    to_date = firsts.group_by("fitted_on").len().sort("fitted_on")
     return (
         frame.lazy()
-        .join(expected, on="fitted_on", how="left")
+        .sort("fitted_on")
+        .join_asof(to_date.select("fitted_on", expected=pl.col("len").cast(pl.Int64).cum_sum()), on="fitted_on")
         .with_columns(pl.col("expected").fill_null(0))
         .select(
             "day",

@@ -13,13 +13,18 @@ __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
 
 def measure_monetary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Do the customers' totals add up to the counted revenue to date?"""
-    return _against_orders_to_date(frame, inputs, pl.col("monetary_cents").sum(), "expected_cents", "{} cents")
+    orders = counted_orders(inputs)
+    revenue = orders.group_by("day").agg(gained=pl.col("revenue_cents").sum())
+    return _against_orders_to_date(frame, orders, days, pl.col("monetary_cents").sum(), revenue, "{} cents")
 
 
 def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Is there a row for each customer with an order to date?"""
+    orders = counted_orders(inputs)
+    firsts = orders.group_by("customer_id").agg(pl.col("day").min())
+    new = firsts.group_by("day").agg(gained=pl.len().cast(pl.Int64))
     rows = pl.col("customer_id").n_unique().cast(pl.Int64)
-    return _against_orders_to_date(frame, inputs, rows, "expected_buyers", "{} customers")
+    return _against_orders_to_date(frame, orders, days, rows, new, "{} customers")
 
 
 def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
@@ -33,29 +38,22 @@ def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, days: DayRange, se
 
 
 def _against_orders_to_date(
-    frame: pl.DataFrame, inputs: Inputs, held: pl.Expr, expected: str, words: str
+    frame: pl.DataFrame, orders: pl.LazyFrame, days: DayRange, held: pl.Expr, gained: pl.LazyFrame, words: str
 ) -> pl.DataFrame:
-    """One row a day of the table or of an order: the rows' aggregate against the orders' running total."""
-    orders = counted_orders(inputs)
-    firsts = orders.group_by("customer_id").agg(pl.col("day").min())
-    to_date = (
-        orders.group_by("day")
-        .agg(expected_cents=pl.col("revenue_cents").sum())
-        .join(firsts.group_by("day").agg(expected_buyers=pl.len().cast(pl.Int64)), on="day", how="left")
-        .sort("day")
-        .select("day", pl.col("expected_cents", "expected_buyers").fill_null(0).cum_sum())
-    )
-    days = pl.concat([frame.lazy().select("day"), orders.select("day")]).unique()
+    """One row for each of the days that is one of the table or of an order: the rows' aggregate against the running
+    total of what was `gained` a day."""
+    asked = pl.concat([rows.select("day") for rows in (frame.lazy(), orders)]).filter(days.covers()).unique()
+    to_date = gained.sort("day").select("day", expected=pl.col("gained").cum_sum())
     return (
-        days.sort("day")
+        asked.sort("day")
         .join(frame.lazy().group_by("day").agg(held=held), on="day", how="left", maintain_order="left")
         .join_asof(to_date, on="day")
-        .with_columns(pl.col("held", expected).fill_null(0))
+        .with_columns(pl.col("held", "expected").fill_null(0))
         .select(
             "day",
-            passed=pl.col("held") == pl.col(expected),
+            passed=pl.col("held") == pl.col("expected"),
             observed=pl.format(words, "held"),
-            expected=pl.format(words + " of counted orders to date", expected),
+            expected=pl.format(words + " of counted orders to date", "expected"),
         )
         .collect()
     )
