@@ -48,11 +48,17 @@ class Fit:
 
 def maximise(likelihood: Likelihood, starts: Sequence[Sequence[float]], customers: int) -> Fit:
     """The maximum over positive parameters, searched from each of the starts until one converges."""
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
     fits: list[Fit] = []
-    for start in starts:
-        fits.append(_from(likelihood, np.log(np.asarray(start, dtype=np.float64)), customers))
-        if fits[-1].converged:
-            break
+    # Of so few parameters there is nothing to share out, and threads spin while they wait for more. Only libraries that
+    # are loaded by now are limited, hence the import.
+    with threadpool_limits(1, user_api="blas"):
+        for start in starts:
+            fits.append(_from(likelihood, np.log(np.asarray(start, dtype=np.float64)), customers))
+            if fits[-1].converged:
+                break
     return max(fits, key=lambda fit: (fit.converged, fit.log_likelihood))
 
 
