@@ -174,8 +174,18 @@ def test_every_check_passes_on_the_golden_history(golden: pl.DataFrame):
     ],
 )
 def test_wrong_rows_are_reported(golden: pl.DataFrame, check: str, broken: Any):
-    judged = outcomes(TABLE, broken(golden), GOLDEN, days(98, 192), SETTINGS)
-    assert judged[day(110), check] == "fail"
+    for asked in (days(98, 192), days(110, 110)):
+        judged = outcomes(TABLE, broken(golden), GOLDEN, asked, SETTINGS)
+        assert judged[day(110), check] == "fail"
+
+
+def test_a_day_without_an_order_that_lost_its_customers_is_reported(golden: pl.DataFrame):
+    without = golden.filter(pl.col("day") != day(107))
+    for asked in (days(98, 192), days(107, 107)):
+        judged = outcomes(TABLE, without, GOLDEN, asked, SETTINGS)
+        assert judged[day(107), "every_buyer_once"] == judged[day(107), "monetary_is_all_counted"] == "fail"
+    before_the_first_order = outcomes(TABLE, golden.clear(), GOLDEN, days(98, 99), SETTINGS)
+    assert {before_the_first_order[day(99), name] for name in ("every_buyer_once", "windows_nest")} == {"skipped"}
 
 
 def as_known_at_the_end_of(as_of: dt.date, history: Frames, chosen: Settings) -> dict[str, dict[str, Any]]:

@@ -13,18 +13,16 @@ __all__ = ["measure_every_buyer", "measure_monetary", "measure_windows_nest"]
 
 def measure_monetary(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Do the customers' totals add up to the counted revenue to date?"""
-    orders = counted_orders(inputs)
-    revenue = orders.group_by("day").agg(gained=pl.col("revenue_cents").sum())
-    return _against_orders_to_date(frame, orders, days, pl.col("monetary_cents").sum(), revenue, "{} cents")
+    revenue = counted_orders(inputs).group_by("day").agg(gained=pl.col("revenue_cents").sum())
+    return _against_orders_to_date(frame, days, pl.col("monetary_cents").sum(), revenue, "{} cents")
 
 
 def measure_every_buyer(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
     """Is there a row for each customer with an order to date?"""
-    orders = counted_orders(inputs)
-    firsts = orders.group_by("customer_id").agg(pl.col("day").min())
+    firsts = counted_orders(inputs).group_by("customer_id").agg(pl.col("day").min())
     new = firsts.group_by("day").agg(gained=pl.len().cast(pl.Int64))
     rows = pl.col("customer_id").n_unique().cast(pl.Int64)
-    return _against_orders_to_date(frame, orders, days, rows, new, "{} customers")
+    return _against_orders_to_date(frame, days, rows, new, "{} customers")
 
 
 def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: Settings) -> pl.DataFrame:
@@ -38,16 +36,16 @@ def measure_windows_nest(frame: pl.DataFrame, inputs: Inputs, days: DayRange, se
 
 
 def _against_orders_to_date(
-    frame: pl.DataFrame, orders: pl.LazyFrame, days: DayRange, held: pl.Expr, gained: pl.LazyFrame, words: str
+    frame: pl.DataFrame, days: DayRange, held: pl.Expr, gained: pl.LazyFrame, words: str
 ) -> pl.DataFrame:
-    """One row for each of the days that is one of the table or of an order: the rows' aggregate against the running
-    total of what was `gained` a day."""
-    asked = pl.concat([rows.select("day") for rows in (frame.lazy(), orders)]).filter(days.covers()).unique()
+    """One row for each of the days that has rows, or should have after the first order: the rows' aggregate against
+    the running total of what was `gained` a day."""
     to_date = gained.sort("day").select("day", expected=pl.col("gained").cum_sum())
     return (
-        asked.sort("day")
+        days.frame()
         .join(frame.lazy().group_by("day").agg(held=held), on="day", how="left", maintain_order="left")
         .join_asof(to_date, on="day")
+        .filter(pl.col("held").is_not_null() | pl.col("expected").is_not_null())
         .with_columns(pl.col("held", "expected").fill_null(0))
         .select(
             "day",
