@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from puffy_platform.runs import differs, first_of_run, sum_so_far
+from puffy_platform.runs import differs, first_of_run, fold_runs, sum_so_far
 
 __all__ = ["SCORES", "rfm_of", "with_scores"]
 
@@ -26,9 +26,13 @@ def rfm_of(orders: pl.LazyFrame, as_of: pl.LazyFrame) -> pl.LazyFrame:
     """
     is_last = pl.col("is_first").shift(-1, fill_value=True)
     purchases = (
-        orders.group_by("customer_id", "day")
-        .agg(pl.col("revenue_cents").sum())
-        .sort("customer_id", "day")
+        fold_runs(
+            orders.sort("customer_id", "day"),
+            differs("customer_id", "day"),
+            first={name: pl.col(name) for name in ("customer_id", "day")},
+            summed={"cents": pl.col("revenue_cents")},
+        )
+        .rename({"cents": "revenue_cents"})
         .with_columns(is_first=differs("customer_id"))
         .with_columns(
             until=pl.when(~is_last).then(pl.col("day").shift(-1)),
