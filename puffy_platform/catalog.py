@@ -53,7 +53,8 @@ def _section(table: Table, settings: Settings) -> str:
 
 def _read(read: Reads, settings: Settings) -> str:
     if read.history:
-        return f"`{read.table}`: all days up to the day"
+        sharing = f", their rows that share a `{read.sharing}` with it" if read.sharing else ""
+        return f"`{read.table}`: all days up to the day{sharing}"
     before, after = read.offsets(settings)
     touching = f", its rows whose `{read.touching}` is the day" if read.touching else ""
     if not before and not after:
