@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
 
 from puffy_platform.pipeline import Platform
+from puffy_platform.pipeline.histories import Histories
 from puffy_platform.pipeline.reading import read_inputs
 from puffy_platform.settings import load_settings
 from puffy_platform.table import DayRange, Reads
@@ -63,3 +65,11 @@ def test_rows_that_were_written_meanwhile_are_read(platform: Platform) -> None:
     platform.warehouse.replace(TOY, DayRange(day(2), day(2)), toy_rows((2, 7, "z")), {})
     assert read(platform, "words", HISTORY)["word"].to_list() == ["a", "b", "z", "a"]
     assert read(platform, "numbers", HISTORY)["number"].to_list() == [1, 2, 7, 4]
+
+
+def test_a_snapshot_that_moved_on_is_another_one() -> None:
+    snapshot, versions, histories = Mock(), iter([0, 0, 1, 1]), Histories()
+    snapshot.version.side_effect = lambda: next(versions)
+    assert histories.rows("toy", snapshot, HISTORY, lambda: ROWS).height == 4
+    assert histories.rows("toy", snapshot, HISTORY, lambda: ROWS.clear()).height == 4
+    assert histories.rows("toy", snapshot, HISTORY, lambda: ROWS.clear()).height == 0
