@@ -256,13 +256,13 @@ def as_known_at_the_end_of(as_of: dt.date, history: Frames, chosen: Settings) ->
     chosen=st.sampled_from((SETTINGS, WITH_BOTS)),
     visited=random_client_days(LAST_DAY),
     bought=random_conversions(LAST_DAY),
-    at_once=st.sampled_from((2, 1_000)),
+    at_once=st.sampled_from(((2, 1), (9, 2), (1_000, 3), (1_000, 1_000))),
 )
 def test_every_day_holds_exactly_what_was_known_at_its_end_however_many_members_are_taken_at_once(
-    chosen: Settings, visited: pl.DataFrame, bought: pl.DataFrame, at_once: int
+    chosen: Settings, visited: pl.DataFrame, bought: pl.DataFrame, at_once: tuple[int, int]
 ):
     history = {"client_days": visited, "conversions": bought}
-    with patch.object(module, "ROWS_AT_ONCE", at_once):
+    with patch.object(module, "ROWS_AT_ONCE", at_once[0]), patch.object(module, "SORTED_AT_ONCE", at_once[1]):
         whole = assert_chunking_does_not_matter(TABLE, history, days(0, LAST_DAY), chosen, (1, 5))
     compared = (
         "member",

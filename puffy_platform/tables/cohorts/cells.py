@@ -17,10 +17,11 @@ from puffy_platform.tables.cohorts.contract import CELL, MEASURED, PERIODS
 
 __all__ = ["build", "counted_orders"]
 
-# Visits of all history that are held at once: about 50 bytes each.
+# Visits of all history that are held at once, 16 bytes each; and of these, put in order at once, for 50 bytes more.
 ROWS_AT_ONCE = 16_000_000
+SORTED_AT_ONCE = 4_000_000
 # A visit is one number of 128 bits: the member's, of 104, and below it the day's, for which 1970 is in the middle.
-DAY_NUMBERS = 2**24
+MEMBER_NUMBERS, DAY_NUMBERS = 2**104, 2**24
 NUMBER_OF_1970 = DAY_NUMBERS // 2
 COLUMNS = (*CELL, "offset", "cohort_size", "is_complete", *MEASURED)
 
@@ -93,16 +94,27 @@ def _triangles(member: str, visits: pl.LazyFrame, earnings: pl.LazyFrame, days: 
 
 def _in_order(visits: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The visits in order, a part of the members at a time: of all of history they need not fit into memory."""
-    everybody = visits.head(ROWS_AT_ONCE + 1).collect(engine="streaming")["visit"]
-    if len(everybody) <= ROWS_AT_ONCE:
-        # Bound to the name again: what is in order is not held twice.
-        everybody = everybody.sort()
-        yield everybody.to_frame()
+    everybody = visits.head(ROWS_AT_ONCE + 1).collect(engine="streaming")
+    if everybody.height <= ROWS_AT_ONCE:
+        yield from _sorted_in_parts(everybody, 0, 1)
         return
     del everybody
     parts = visits.select(pl.len()).collect().item() // ROWS_AT_ONCE + 1
     for part in range(parts):
-        yield visits.filter(_member_of("visit") % parts == part).collect(engine="streaming").sort("visit")
+        yield from _sorted_in_parts(visits.filter(_is_in(part, parts)).collect(engine="streaming"), part, parts)
+
+
+def _sorted_in_parts(visits: pl.DataFrame, part: int, parts: int) -> Iterator[pl.DataFrame]:
+    """The visits of one of so many parts, in order, in parts of their own."""
+    cuts = visits.height // SORTED_AT_ONCE + 1
+    for cut in range(cuts):
+        yield visits.filter(_is_in(part * cuts + cut, parts * cuts)).sort("visit")
+
+
+def _is_in(part: int, parts: int) -> pl.Expr:
+    """Whether a visit's member is in one of so many parts, which are about as large: numbers are spread evenly."""
+    first, end = (MEMBER_NUMBERS * number // parts * DAY_NUMBERS for number in (part, part + 1))
+    return pl.col("visit").is_between(pl.lit(first, pl.UInt128), pl.lit(end - 1, pl.UInt128))
 
 
 def _of_members(
