@@ -25,30 +25,34 @@ def _read(platform: Platform, ledger: Ledger, read: Reads, span: DayRange, start
     each time every day's file would be opened again. Many stay on disk, to be read as far as they are needed; so do
     those of which few days are looked at."""
     window = read.window(span, platform.settings, start)
-    snapshot = ledger.snapshot(read.table)
+    snapshot, stored = ledger.snapshot(read.table), ledger.of(read.table).rows
+
+    def are_few(days: Iterable[dt.date]) -> bool:
+        return sum(stored.get(day, 0) for day in days) <= platform.settings.run.chunk_rows
 
     def scan(columns: tuple[str, ...] | None) -> pl.LazyFrame:
-        rows = platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, columns)
-        return rows.filter(span.covers(read.touching)) if read.touching else rows
+        return platform.warehouse.read_snapshot(snapshot, platform.tables[read.table], window, columns)
 
+    alike = _read_whole(platform, read.table)
+    if snapshot is not None and read in alike and len(alike) > 1 and are_few(window):
+        # Once for all of these tables, with what each of them wants.
+        found = platform.histories.rows(
+            read.table, snapshot, window, lambda: aligned(scan(_columns_of(alike)).collect())
+        )
+        return found.lazy().select(read.columns or pl.all())
     rows = scan(read.columns)
+    if read.touching:
+        rows = rows.filter(span.covers(read.touching))
     if read.sparse:
         return rows
-    looked_at: Iterable[dt.date] = window
-    if read.sharing:
-        # Told from that column alone. Of the days of years few hold such rows, and only these days are read whole.
-        wanted = rows.filter(span.covers()).select(read.sharing).unique().collect().lazy()
-        looked_at = rows.join(wanted, on=read.sharing, how="semi").select(pl.col("day").unique()).collect()["day"]
-        rows = rows.filter(pl.col("day").is_in(looked_at)).join(wanted, on=read.sharing, how="semi")
-    stored = ledger.of(read.table).rows
-    if sum(stored.get(day, 0) for day in looked_at) > platform.settings.run.chunk_rows:
-        return rows
-    alike = _read_whole(platform, read.table)
-    if snapshot is None or read not in alike or len(alike) == 1:
-        return aligned(rows.collect()).lazy()
-    # Once for all of these tables, with what each of them wants.
-    found = platform.histories.rows(read.table, snapshot, window, lambda: aligned(scan(_columns_of(alike)).collect()))
-    return found.lazy().select(read.columns or pl.all())
+    if not read.sharing:
+        return aligned(rows.collect()).lazy() if are_few(window) else rows
+    # Told from that column alone. Of the days of years few hold such rows, and only these days are read whole.
+    wanted = rows.filter(span.covers()).select(read.sharing).unique().collect().lazy()
+    sharing = rows.join(wanted, on=read.sharing, how="semi")
+    days = sharing.select(pl.col("day").unique()).collect()["day"]
+    rows = sharing.filter(pl.col("day").is_in(days.implode()))
+    return aligned(rows.collect()).lazy() if are_few(days) else rows
 
 
 def _read_whole(platform: Platform, name: str) -> list[Reads]:
