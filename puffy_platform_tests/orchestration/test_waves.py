@@ -285,7 +285,7 @@ def test_a_day_that_cannot_be_read_is_found_by_halving_and_holds_up_no_other(
     assert not affected(platform, DAYS)
 
 
-def few_events(frame: pl.DataFrame, inputs: Inputs, settings: object) -> pl.DataFrame:
+def few_events(frame: pl.DataFrame, inputs: Inputs, days: DayRange, settings: object) -> pl.DataFrame:
     return frame.group_by("day").agg(passed=pl.len() < 2, observed=pl.lit("many"), expected=pl.lit("one"))
 
 
