@@ -30,7 +30,7 @@ def one_more_day(root: Path, days: int, events_a_day: int, more: int) -> tuple[C
     for file in to_come:
         file.rename(landing / file.name)
         costs.append(run(f"{BENCH}.stages", str(home)))
-    day = replace(median(costs), said=_median_stages([cost.said for cost in costs]))
+    day = replace(median(costs), said=_median_stages([cost.said["stages"] for cost in costs]))
     # Years take a while: what is known already is told on the way.
     told = f"{days} days: {history.wall:.1f} s, {history.peak_mib:,.0f} MiB; one more: {day.wall:.1f} s"
     print(told, file=sys.stderr, flush=True)

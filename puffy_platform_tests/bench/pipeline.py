@@ -16,7 +16,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -113,23 +113,46 @@ def report(
                 f"| {name}{told} | {wall:.1f} | {_ratio(wall, floor and floor.wall)} "
                 f"| {cpu:.1f} | {_ratio(cpu, floor and floor.cpu)} | {cost.peak_mib:,.0f} |"
             )
+    if {"pipeline", "run"} <= found.keys():
+        bare, whole = found["pipeline"][0], found["run"][0]
+        wall, cpu = whole.wall - bare.wall, whole.cpu - bare.cpu
+        yield (
+            f"| what Dagster and the marts add to it | {wall:.1f} | {_ratio(wall, floor and floor.wall)} "
+            f"| {cpu:.1f} | {_ratio(cpu, floor and floor.cpu)} | {whole.peak_mib - bare.peak_mib:,.0f} |"
+        )
     if "pipeline" in found:
-        yield from _stages(found["pipeline"][0].said, floor)
+        yield from _stages(found["pipeline"][0].said["stages"], found["pipeline"][0].said["parts"], floor)
     if compare:
         forget(home)
         yield f"\nRows that differ from the DuckDB SQL: {run(f'{BENCH}.compare', str(home)).said}"
 
 
-def _stages(said: dict[str, tuple[float, float, float]], floor: Cost | None) -> Iterable[str]:
-    """A row a stage, and what those up to the core tables take together."""
+def _stages(
+    said: dict[str, tuple[float, float, float]], parts: dict[str, dict[str, tuple[float, float]]], floor: Cost | None
+) -> Iterable[str]:
+    """A row a stage, and what those up to the core tables take together, and their checks and their writes."""
     yield "\n| stage | wall s | of the floor | CPU s | of the floor | peak MiB so far |\n|---|--:|--:|--:|--:|--:|"
-    core = [said[name] for name in said if name in CORE]
-    together = (sum(wall for wall, _, _ in core), sum(cpu for _, cpu, _ in core), max(peak for _, _, peak in core))
-    for name, (wall, cpu, peak) in [("core tables (plan to channel_summary)", together), *said.items()]:
-        yield (
-            f"| {name} | {wall:.2f} | {_ratio(wall, floor and floor.wall)} "
-            f"| {cpu:.2f} | {_ratio(cpu, floor and floor.cpu)} | {peak:,.0f} |"
-        )
+    core = {name: said[name] for name in said if name in CORE}
+    for title, among in (("core tables (plan to channel_summary)", core), ("all tables", said)):
+        yield _row(title, floor, *_sums(among.values()), max(peak for _, _, peak in among.values()))
+        for part in sorted({part for name in among for part in parts[name]}):
+            yield _row(f"- of them {part}", floor, *_sums(parts[name].get(part, (0.0, 0.0)) for name in among))
+    for name, (wall, cpu, peak) in said.items():
+        yield _row(name, floor, wall, cpu, peak)
+
+
+def _sums(costs: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """Wall and CPU seconds together."""
+    found = list(costs)
+    return sum(cost[0] for cost in found), sum(cost[1] for cost in found)
+
+
+def _row(name: str, floor: Cost | None, wall: float, cpu: float, peak: float | None = None) -> str:
+    memory = "" if peak is None else f"{peak:,.0f}"
+    return (
+        f"| {name} | {wall:.2f} | {_ratio(wall, floor and floor.wall)} "
+        f"| {cpu:.2f} | {_ratio(cpu, floor and floor.cpu)} | {memory} |"
+    )
 
 
 def _ratio(value: float, floor: float | None) -> str:
