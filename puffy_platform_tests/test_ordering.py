@@ -1,9 +1,12 @@
 """What is taken for sorted is sorted, nulls first, as Polars itself sorts."""
 
+from unittest.mock import patch
+
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puffy_platform import ordering
 from puffy_platform.ordering import ascends_by, is_sorted_by, merged_by, sorted_by
 
 ROWS = st.lists(st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from("ab")), max_size=4)
@@ -14,7 +17,9 @@ def test_a_frame_is_sorted_exactly_when_sorting_leaves_it_as_it_is(rows: list[tu
     frame = pl.DataFrame(rows, schema={"n": pl.Int64, "s": pl.String}, orient="row")
     by_polars = frame.sort("n", "s")
     assert is_sorted_by(frame, ("n", "s")) == frame.equals(by_polars)
-    assert sorted_by(frame, ("n", "s")).equals(by_polars)
+    for few in (0, frame.height):
+        with patch.object(ordering, "FEW_ROWS", few):
+            assert sorted_by(frame, ("n", "s")).equals(by_polars)
     assert ascends_by(frame, ("n", "s")) == (frame.equals(by_polars) and not frame.is_duplicated().any())
 
 
