@@ -1,8 +1,8 @@
 """`python -m puffy_platform_tests.bench.pipeline --events 5000000`: what the platform costs, in ratios of one run.
 
 Every contender is a process of its own over the same files: the floor (CSV to Parquet and nothing else), the bare
-pipeline by stage, `puffy run` with Dagster and all, a pandas script as an analyst would write it (on fewer events)
-and DuckDB SQL for the same core steps. Prints Markdown; docs/performance.md is made of it.
+pipeline by stage, its files alone, `puffy run` with Dagster and all, a pandas script as an analyst would write it (on
+fewer events) and DuckDB SQL for the same core steps. Prints Markdown; docs/performance.md is made of it.
 
 `--days 730 --events 36500000 --only pipeline` is a backfill of two years: nothing else is run, and the files are the
 only thing that grows with the days.
@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from puffy_platform.speed.measure import Cost, median, run
+from puffy_platform.tables import TABLES
 
 BENCH = "puffy_platform_tests.bench"
 DAYS = 14
@@ -29,6 +30,7 @@ CONTENDERS = {
     "floor": "floor: CSV to Parquet",
     "sql": "DuckDB SQL, core steps only",
     "pipeline": "bare pipeline, all tables, checked and committed",
+    "files": "of it the core tables' files alone: parsed, read and written again, nothing computed",
     "run": "`puffy run`, Dagster and marts included",
     "pandas": "pandas script, core steps only",
 }
@@ -77,12 +79,14 @@ def measured(
         "floor": lambda: run(f"{BENCH}.floor", landing, str(home / "floor")),
         "sql": lambda: run(f"{BENCH}.by_duckdb", landing),
         "pipeline": lambda: run(f"{BENCH}.stages", str(home)),
+        "files": lambda: run(f"{BENCH}.files_alone", str(home), *_core_tables()),
         "run": lambda: puffy_run(home, days),
     }
     costs: dict[str, list[Cost]] = {name: [] for name in contenders if name in only}
     for _ in range(repetitions):
         for name, found in costs.items():
-            forget(home)
+            if name != "files":  # its files are those of the pipeline, which is before it
+                forget(home)
             found.append(contenders[name]())
     all_found = {name: (median(found), 0) for name, found in costs.items()}
     if "pandas" in only:
@@ -125,6 +129,10 @@ def report(
     if compare:
         forget(home)
         yield f"\nRows that differ from the DuckDB SQL: {run(f'{BENCH}.compare', str(home)).said}"
+
+
+def _core_tables() -> list[str]:
+    return [name for name, table in TABLES.items() if name in CORE or table.transform is None]
 
 
 def _stages(
@@ -179,6 +187,8 @@ def main() -> None:
     options.add_argument("--pandas-events", type=int, default=500_000)
     options.add_argument("--compare", action="store_true", help="also compare the tables with DuckDB's, row for row")
     asked = options.parse_args()
+    if "files" in asked.only and "pipeline" not in asked.only:
+        options.error("files are those of the pipeline: ask for it too")
     print_report(lambda root: report(root, **vars(asked)))
 
 
