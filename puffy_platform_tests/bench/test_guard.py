@@ -16,8 +16,9 @@ from deltalake import DeltaTable
 
 from puffy_platform.pipeline import Platform, materialise, materialise_ingest
 from puffy_platform.settings import load_settings
-from puffy_platform.speed.measure import run
+from puffy_platform.speed.measure import Cost, run
 from puffy_platform.table import DayRange, Table
+from puffy_platform.tables import TABLES
 from puffy_platform.warehouse import Warehouse
 from puffy_platform_tests.bench.files import write_files
 from puffy_platform_tests.bench.pipeline import FIRST_DAY
@@ -30,13 +31,17 @@ BYTES_A_ROW = 250
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cost]:
+    """A home, and what it cost to compute all of its tables."""
     home = tmp_path_factory.mktemp("guard")
     write_files(home / "landing", EVENTS)
     (home / "puffy.toml").write_text(f"[partitions]\nstart_day = {FIRST_DAY}\n", "utf-8")
-    found = run("puffy_platform_tests.bench.stages", str(home))
-    assert found.peak_mib < PEAK_MIB
-    return home
+    return home, run("puffy_platform_tests.bench.stages", str(home))
+
+
+@pytest.fixture(scope="module")
+def home(ran: tuple[Path, Cost]) -> Path:
+    return ran[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,22 @@ def days_of(platform: Platform) -> DayRange:
 def files_of(platform: Platform, name: str) -> Iterator[Path]:
     delta = platform.warehouse.open(name)
     return (Path(path) for path in (delta.file_uris() if delta else ()))
+
+
+def test_memory_stays_within_its_bound(ran: tuple[Path, Cost]) -> None:
+    assert ran[1].peak_mib < PEAK_MIB
+
+
+def test_of_each_stage_its_checks_and_its_writes_are_told_and_are_part_of_it(ran: tuple[Path, Cost]) -> None:
+    stages, parts = ran[1].said["stages"], ran[1].said["parts"]
+    assert (
+        stages.keys()
+        == parts.keys()
+        == {"plan", "ingest"} | {table.name for table in TABLES.values() if table.transform}
+    )
+    for stage, (wall, _, _) in stages.items():
+        assert parts[stage].keys() == (set() if stage == "plan" else {"checks", "Delta writes"})
+        assert sum(part_wall for part_wall, _ in parts[stage].values()) <= wall
 
 
 def test_a_range_is_one_commit_a_table_and_a_day_is_one_file(platform: Platform) -> None:
