@@ -33,3 +33,17 @@ def test_each_day_is_one_file_and_what_is_told_of_it_is_true(tmp_path: Path) -> 
         file = tmp_path / action.path
         assert file.stat().st_size == action.size
         assert pl.read_parquet(file)["word"].to_list() == words
+
+
+def test_every_day_s_file_holds_its_rows_and_no_others_however_they_come(tmp_path: Path) -> None:
+    counts = {day(number): number % 4 + 1 for number in range(1, 29)}
+    rows = pl.DataFrame(
+        [(at, f"{at} {n}") for at, count in counts.items() for n in range(count)], ("day", "word"), orient="row"
+    )
+    told = write_days(str(tmp_path), rows.sample(fraction=1, shuffle=True, seed=1), {})
+    for action, (at, count) in zip(told, counts.items(), strict=True):
+        assert isinstance(action, AddAction)
+        assert action.partition_values == {"day": str(at)}
+        assert json.loads(action.stats)["numRecords"] == count
+        held = pl.read_parquet(tmp_path / action.path, hive_partitioning=False)
+        assert held["word"].sort().to_list() == [f"{at} {n}" for n in range(count)]
