@@ -18,7 +18,7 @@ def sorted_by(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     The rows of each are sorted by themselves: several short sorts by one column less are less work than a long one.
     """
     if frame.height <= FEW_ROWS:
-        return frame.sort(columns)
+        return frame.sort(columns, maintain_order=True)
     if is_sorted_by(frame, columns):
         return frame
     first, *others = columns

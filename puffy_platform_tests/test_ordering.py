@@ -33,3 +33,11 @@ def test_frames_merged_are_sorted_ties_included_whether_they_were_sorted_or_not(
     )
     for frame in (pl.concat([one, other]), pl.concat([one.sort("n", "s"), other.sort("n", "s", "line")])):
         assert merged_by(frame, ("n",), ("s", "line")).equals(frame.sort("n", "s", "line"))
+
+
+@given(st.lists(st.integers(0, 2), min_size=100, max_size=300), st.sampled_from([0, 300]))
+def test_rows_that_are_in_order_stay_where_they_are_those_of_equal_values_too(numbers: list[int], few: int) -> None:
+    """A day's rows keep the order within it when they are sorted by the day."""
+    frame = pl.DataFrame({"n": sorted(numbers)}).with_row_index("line")
+    with patch.object(ordering, "FEW_ROWS", few):
+        assert sorted_by(frame, ("n",)).equals(frame)

@@ -113,19 +113,13 @@ def report(
             times = rows / part if part else 1.0
             told = f" (measured at {part:,} events, scaled)" if part else ""
             wall, cpu = cost.wall * times, cost.cpu * times
-            yield (
-                f"| {name}{told} | {wall:.1f} | {_ratio(wall, floor and floor.wall)} "
-                f"| {cpu:.1f} | {_ratio(cpu, floor and floor.cpu)} | {cost.peak_mib:,.0f} |"
-            )
+            yield _row(f"{name}{told}", floor, wall, cpu, cost.peak_mib)
     if {"pipeline", "run"} <= found.keys():
         bare, whole = found["pipeline"][0], found["run"][0]
-        wall, cpu = whole.wall - bare.wall, whole.cpu - bare.cpu
-        yield (
-            f"| what Dagster and the marts add to it | {wall:.1f} | {_ratio(wall, floor and floor.wall)} "
-            f"| {cpu:.1f} | {_ratio(cpu, floor and floor.cpu)} | {whole.peak_mib - bare.peak_mib:,.0f} |"
-        )
+        more = (whole.wall - bare.wall, whole.cpu - bare.cpu, whole.peak_mib - bare.peak_mib)
+        yield _row("what Dagster and the marts add to it", floor, *more)
     if "pipeline" in found:
-        yield from _stages(found["pipeline"][0].said["stages"], found["pipeline"][0].said["parts"], floor)
+        yield from stage_rows(found["pipeline"][0].said["stages"], found["pipeline"][0].said["parts"], floor)
     if compare:
         forget(home)
         yield f"\nRows that differ from the DuckDB SQL: {run(f'{BENCH}.compare', str(home)).said}"
@@ -135,7 +129,7 @@ def _core_tables() -> list[str]:
     return [name for name, table in TABLES.items() if name in CORE or table.transform is None]
 
 
-def _stages(
+def stage_rows(
     said: dict[str, tuple[float, float, float]], parts: dict[str, dict[str, tuple[float, float]]], floor: Cost | None
 ) -> Iterable[str]:
     """A row a stage, and what those up to the core tables take together, and their checks and their writes."""
